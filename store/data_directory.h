@@ -1,0 +1,46 @@
+// The data folder of one server:
+//
+//   FORMAT   the version of everything below
+//   LOCK     held while a process uses the folder; says which
+//   anchor   how far the log has got       (anchor.h)
+//   log/     the events, the only truth    (log.h)
+//   views/   what is computed from them    (views.h); may be deleted at any time
+#ifndef DENIER_STORE_DATA_DIRECTORY_H_
+#define DENIER_STORE_DATA_DIRECTORY_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace denier::store {
+
+// The version that this program writes and the newest that it reads (FORMAT.md, "Versions").
+inline constexpr int kFormatVersion = 1;
+
+// Holds the folder's lock for as long as it lives. Movable; not thread-safe.
+class DataDirectory {
+ public:
+  // With `initialize` a missing or empty folder is made a data folder.
+  // NOT_FOUND: no data folder there. FAILED_PRECONDITION: another process has it (the message names
+  // its pid), or a newer program wrote it (the message has both versions), or the folder to
+  // initialize holds foreign files. PERMISSION_DENIED: not ours to write. DATA_LOSS: FORMAT is
+  // unreadable. UNAVAILABLE: the disk reports an error.
+  static absl::StatusOr<DataDirectory> Open(const std::string& path, bool initialize);
+
+  DataDirectory(DataDirectory&& other) noexcept;
+  DataDirectory& operator=(DataDirectory&& other) noexcept;
+  ~DataDirectory();
+
+  const std::string& path() const { return path_; }            // for Log::Open
+  std::string views_path() const { return path_ + "/views"; }  // for Generations
+
+ private:
+  DataDirectory(std::string path, int lock);
+
+  std::string path_;
+  int lock_;  // file descriptor; -1 when moved from
+};
+
+}  // namespace denier::store
+
+#endif  // DENIER_STORE_DATA_DIRECTORY_H_

@@ -1,0 +1,182 @@
+// The event log: the only truth. Events are opaque bytes, numbered gapless from 0, appended in
+// batches, never changed and never deleted.
+//
+//   Batch batch;
+//   batch.Add("first");
+//   batch.Add("second");
+//   absl::StatusOr<Position> first = log->Append(batch, /*expected=*/log->head().next);
+//
+//   Log::Reader reader = log->ReadFrom(0);
+//   while (true) {
+//     absl::StatusOr<const StoredBatch*> stored = reader.Next();
+//     if (!stored.ok()) return stored.status();
+//     if (*stored == nullptr) break;  // the end, for now
+//     Position position = (*stored)->first;
+//     for (std::string_view event : (*stored)->events) Fold(position++, event);
+//   }
+//
+// A commit is one synced write to RocksDB's WAL, then an unsynced overwrite of the anchor, then the
+// new head is published. What reaches disk, and what follows for a restart, is in FORMAT.md.
+#ifndef DENIER_STORE_LOG_H_
+#define DENIER_STORE_LOG_H_
+
+#include <rocksdb/db.h>
+#include <rocksdb/file_system.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "store/anchor.h"
+#include "store/batch.h"
+#include "store/head.h"
+#include "store/merkle.h"
+#include "store/position.h"
+
+namespace denier::store {
+
+struct LogOptions {
+  // Where the files lie; nullptr is the operating system's own. Fault tests put their own here.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
+
+  // Allows what an operator must have asked for: an empty folder becomes a new log, and a log whose
+  // anchor is gone is verified from its first event and anchored again. Anything else is opened as
+  // without it.
+  bool initialize = false;
+
+  // Appends are refused while the disk has less room than this, before anything is written: a disk
+  // that is really full would be a failed write, and stop the log.
+  std::uint64_t min_free_bytes = std::uint64_t{256} << 20;
+
+  // Off only in tests that show what these two are for.
+  bool sync = true;
+  bool use_anchor = true;
+};
+
+// A batch as read. The views are valid until the reader's next call, or its end.
+struct StoredBatch {
+  Position first = 0;  // of events.front()
+  std::vector<std::string_view> events;
+  Head head;  // after the batch: a boundary that a projection may stand at
+};
+
+class Log {
+ public:
+  class Reader;
+
+  // Opens the log of the data folder `directory`: the files `anchor` and `log/`. The folder itself
+  // must exist, and be locked by the caller (DataDirectory).
+  //
+  // The log must hold the anchor's head: its position, with its root. Batches beyond it, whose
+  // acknowledgement may or may not have gone out, are verified against the tree, kept and anchored.
+  // The check runs before anything is written, so a log that is refused is left as it was found.
+  //
+  // NOT_FOUND: there is no log, and `initialize` is off.
+  // DATA_LOSS: the log is damaged, or ends before the anchor, or is another history, or one of the
+  //   two is missing; the message names the position and what to do.
+  // UNAVAILABLE: the disk reports an error.
+  static absl::StatusOr<std::unique_ptr<Log>> Open(const std::string& directory,
+                                                   const LogOptions& options = {});
+
+  // Syncs the anchor. No reader may be left.
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  // Appends `batch` as one unit after `expected`, or nothing.
+  // OK: synced, survives a power loss; the position of its first event.
+  // INVALID_ARGUMENT: the batch is empty or above kMaxBatchBytes.
+  // ABORTED: the log is not at `expected`; decide again.
+  // RESOURCE_EXHAUSTED: the disk is below min_free_bytes; nothing was written, try again later.
+  // UNAVAILABLE: this write or an earlier one failed. The outcome is unknown until the log is
+  //   opened again; until then every append is refused.
+  // Called by one thread, the sequencer. `batch` is not retained.
+  absl::StatusOr<Position> Append(const Batch& batch, Position expected);
+
+  // The durable events. Any thread.
+  Head head() const;
+
+  // The head after the batch that ends at `next`, as the log has it, so that a projection's cursor
+  // can be compared with it. Any thread.
+  // NOT_FOUND: no batch ends there. OUT_OF_RANGE: beyond head(). DATA_LOSS: damage.
+  absl::StatusOr<Head> HeadAt(Position next) const;
+
+  // Reads the durable batches from `from` on, which may lie inside a batch, and follows the log as
+  // it grows. Any thread, one a reader. The log must outlive the reader.
+  Reader ReadFrom(Position from) const;
+
+  // One event. Any thread. OUT_OF_RANGE: not (yet) in the log. DATA_LOSS: damage.
+  absl::StatusOr<std::string> Read(Position position) const;
+
+  // Derives everything again from the events and compares: RocksDB's file checksums, every batch's
+  // root, every stored node. Reads the whole log. Any thread. DATA_LOSS: the first difference.
+  absl::Status Verify() const;
+
+ private:
+  explicit Log(const LogOptions& options, std::string path);
+
+  rocksdb::Options RocksDbOptions() const;
+  absl::Status LookBeforeWriting(const Head& trusted);
+  absl::Status OpenForWriting();
+  absl::Status Recover(const Head& trusted);
+  absl::StatusOr<MerkleFrontier> RestoreFrontier(std::uint64_t size) const;
+  absl::Status CheckRoom() const;
+  absl::Status Fail(const absl::Status& cause);
+  absl::Status CheckHealth() const;
+  void Publish(const Head& head);
+  void SyncAnchorInBackground();
+
+  const LogOptions options_;
+  const std::string path_;  // of RocksDB's folder
+  const std::shared_ptr<rocksdb::FileSystem> file_system_;
+  const std::unique_ptr<rocksdb::Env> env_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<Anchor> anchor_;  // none where use_anchor is off
+  MerkleFrontier frontier_;         // the appending thread's
+
+  mutable std::mutex mutex_;
+  Head head_;                      // guarded by mutex_
+  absl::Status failure_;           // guarded by mutex_; once it is not OK the log takes no more
+  bool anchor_is_behind_ = false;  // guarded by mutex_
+  bool closing_ = false;           // guarded by mutex_
+  std::condition_variable changed_;
+  std::thread anchor_syncer_;
+};
+
+class Log::Reader {
+ public:
+  Reader(Reader&&) = default;
+  Reader& operator=(Reader&&) = default;
+
+  // The next batch (the first time, from the asked position on), or nullptr at the end of the
+  // durable log: call again once it has grown. DATA_LOSS: the log does not continue with a whole,
+  // well-formed batch; the message names the position. The reader then stays where it is.
+  absl::StatusOr<const StoredBatch*> Next();
+
+  // The position that Next() will read first.
+  Position position() const { return next_; }
+
+ private:
+  friend class Log;
+  Reader(const Log& log, Position from, const rocksdb::ReadOptions& options);
+
+  void SeekTo(Position position);
+  absl::Status Parse();
+
+  const Log* log_;
+  Position next_;
+  rocksdb::ReadOptions options_;
+  std::unique_ptr<rocksdb::Iterator> it_;  // null until the first batch is there to read
+  StoredBatch batch_;
+};
+
+}  // namespace denier::store
+
+#endif  // DENIER_STORE_LOG_H_

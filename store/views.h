@@ -1,0 +1,185 @@
+// The rows that projections compute from the log. All of it can be deleted and computed again, so
+// nothing here is synced with a commit: after a crash the rows stand at an earlier cursor, and
+// events are folded again from there.
+//
+//   Views::Write write;
+//   write.Put("envelope/7", row);
+//   write.PutRequest("body-3", request_id, position);
+//   absl::Status status = views->Commit(std::move(write), Cursor{head.next, head.root});
+//
+// RocksDB keeps a checksum of every block: a flipped bit makes a read fail with DATA_LOSS, never
+// give another figure. The caller answers damage by building a new generation from the log.
+#ifndef DENIER_STORE_VIEWS_H_
+#define DENIER_STORE_VIEWS_H_
+
+#include <rocksdb/db.h>
+#include <rocksdb/file_system.h>
+#include <rocksdb/write_batch.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "store/head.h"
+#include "store/position.h"
+
+namespace denier::store {
+
+// How far rows have got: the events [0, next) are folded into them, and `root` says of which log.
+using Cursor = Head;
+
+struct ViewsOptions {
+  std::shared_ptr<rocksdb::FileSystem> file_system;  // nullptr is the operating system's own
+};
+
+// One generation of rows. Reads from any thread; Commit and Flush from one, the runner.
+class Views : public std::enable_shared_from_this<Views> {
+ public:
+  class Write;
+  class Snapshot;
+
+  // Opens the generation in `directory`, or makes an empty one, at cursor 0.
+  // DATA_LOSS: damaged; Destroy it and compute its rows again.
+  static absl::StatusOr<std::shared_ptr<Views>> Open(const std::string& directory,
+                                                     const ViewsOptions& options = {});
+
+  // Deletes the generation in `directory`, which nobody has open.
+  static absl::Status Destroy(const std::string& directory, const ViewsOptions& options = {});
+
+  ~Views();
+  Views(const Views&) = delete;
+  Views& operator=(const Views&) = delete;
+
+  const std::string& directory() const { return directory_; }
+
+  // As of the last Commit.
+  Cursor cursor() const;
+
+  // Puts the rows and the cursor in place in one write: whoever reads sees both or neither. Durable
+  // after the next Flush.
+  // INTERNAL: `cursor` does not advance; nothing was written.
+  absl::Status Commit(Write&& write, const Cursor& cursor);
+
+  // Makes everything up to cursor() durable. The runner calls it every 200,000 events at the
+  // latest, which bounds what a restart has to fold again, and when it stops.
+  absl::Status Flush();
+
+  // A row as of now, or nothing. DATA_LOSS: damaged.
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
+
+  // The position that a request id of `scope` was given to, or nothing. Behind a Bloom filter: an
+  // id that was never seen costs no read of the disk.
+  absl::StatusOr<std::optional<Position>> FindRequest(std::string_view scope,
+                                                      std::string_view request_id) const;
+
+  // The rows as they stand now, for a query of more than one.
+  Snapshot TakeSnapshot() const;
+
+  // The directory is deleted once the last user of this object is gone.
+  void DestroyOnClose();
+
+ private:
+  Views(std::string directory, const ViewsOptions& options);
+
+  const std::string directory_;
+  const ViewsOptions options_;
+  const std::unique_ptr<rocksdb::Env> env_;
+  std::unique_ptr<rocksdb::DB> db_;
+
+  mutable std::mutex mutex_;
+  Cursor cursor_;                  // guarded by mutex_
+  bool destroy_on_close_ = false;  // guarded by mutex_
+};
+
+// What one Commit changes. Of several changes to a row the last one counts.
+class Views::Write {
+ public:
+  void Put(std::string_view key, std::string_view row);
+  void Delete(std::string_view key);
+  void PutRequest(std::string_view scope, std::string_view request_id, Position position);
+
+  std::size_t size() const { return static_cast<std::size_t>(batch_.Count()); }
+
+ private:
+  friend class Views;
+  rocksdb::WriteBatch batch_;
+};
+
+// The rows and the cursor at one moment, unmoved by later commits. Any thread; keeps its Views
+// alive. Hold it for a query, not for ever: it keeps superseded rows on disk.
+class Views::Snapshot {
+ public:
+  struct Row {
+    std::string key;
+    std::string value;
+
+    bool operator==(const Row&) const = default;
+  };
+
+  absl::StatusOr<Cursor> cursor() const;
+  absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
+
+  // Up to `limit` rows whose key begins with `prefix` and comes after `start_after` (empty: from
+  // the first on), in the byte order of their keys.
+  absl::StatusOr<std::vector<Row>> Scan(std::string_view prefix, std::string_view start_after,
+                                        std::size_t limit) const;
+
+ private:
+  friend class Views;
+  explicit Snapshot(std::shared_ptr<const Views> views);
+
+  rocksdb::ReadOptions AtThisMoment() const;
+
+  std::shared_ptr<const Views> views_;
+  std::shared_ptr<const rocksdb::Snapshot> snapshot_;  // released before views_
+};
+
+// The generations in the folder views/: 000001/, 000002/ ... and CURRENT, which names the one that
+// is served. A projection is built anew beside the live one and swapped in:
+//
+//   auto fresh = generations.Start();
+//   ... fold the log into **fresh ...
+//   generations.Promote(**fresh);
+//   generations.DropOthers();
+//
+// Not thread-safe, the views that it hands out are.
+class Generations {
+ public:
+  explicit Generations(std::string directory, ViewsOptions options = {});
+
+  // NOT_FOUND: no CURRENT, or not one that names a generation. DATA_LOSS: the generation is
+  // damaged. To both the answer is Start().
+  absl::StatusOr<std::shared_ptr<Views>> OpenCurrent();
+
+  // A new, empty generation beside the others, at cursor 0. It counts once it is promoted.
+  absl::StatusOr<std::shared_ptr<Views>> Start();
+
+  // Flushes `views`, then makes it the one that OpenCurrent opens. Durable on return.
+  absl::Status Promote(Views& views);
+
+  // Deletes every generation but the current one: a dropped one that is still open here, once its
+  // last user is gone.
+  absl::Status DropOthers();
+
+ private:
+  absl::StatusOr<std::string> CurrentName() const;
+  absl::StatusOr<std::vector<std::string>> Names() const;
+  absl::StatusOr<std::shared_ptr<Views>> OpenNamed(const std::string& name);
+
+  const std::string directory_;
+  const ViewsOptions options_;
+  const std::shared_ptr<rocksdb::FileSystem> file_system_;
+  std::map<std::string, std::weak_ptr<Views>> open_;
+};
+
+}  // namespace denier::store
+
+#endif  // DENIER_STORE_VIEWS_H_
