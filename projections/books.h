@@ -1,0 +1,149 @@
+// The books: what all events up to some position add up to. One fold (Fold) makes them, for the
+// sequencer that decides on them and for the rows that queries read.
+//
+//   Books books(RowsOf(views));            // rows are read on demand
+//   books.Fold(event, position);
+//   const v1::Envelope* envelope = books.FindEnvelope("engagement-civique", "coaching-2022");
+//   const Balances& year = books.BalancesOf("engagement-civique", "coaching-2022", 2022);
+//   year.total(Ledger::kAe, Account::kAvailable);
+//
+// A row is a resource of denier/v1/resources.proto, or one of denier/views/v1/rows.proto, under a key
+// of row_keys.h. Rows that nobody has touched stay where they are stored, so neither start-up nor
+// memory grows with history.
+//
+// Not thread-safe, const calls included: a lookup may load a row. Pointers and references that Find*
+// and BalancesOf return hold until the next call of Fold, Rollback or EvictRows.
+#ifndef DENIER_PROJECTIONS_BOOKS_H_
+#define DENIER_PROJECTIONS_BOOKS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "denier/events/v1/event.pb.h"
+#include "denier/v1/resources.pb.h"
+#include "projections/posting.h"
+#include "projections/table.h"
+#include "store/position.h"
+
+namespace denier::projections {
+
+// Stored rows of another format are dropped and computed again from the log.
+inline constexpr int kRowFormat = 1;
+
+// The balances of one envelope in one budget year, in cents. A balance is a sum of postings.
+class Balances {
+ public:
+  // What a cell of the details is about.
+  struct Detail {
+    Ledger ledger;
+    Basis basis;
+    Account account;
+    int origin_year;         // 0 when it has none
+    std::string product_id;  // empty when it has none
+
+    auto operator<=>(const Detail&) const = default;
+  };
+
+  // Sum over all years of origin and products.
+  std::int64_t total(Ledger ledger, Account account, Basis basis = Basis::kActual) const {
+    return totals_[Index(ledger, basis, account)];
+  }
+  // Every balance that is not 0, in a fixed order.
+  const std::map<Detail, std::int64_t>& details() const { return details_; }
+
+  // Adds one posting. OUT_OF_RANGE: the balance would pass 64 bits; nothing changed.
+  absl::Status Add(const Posting& posting);
+
+  std::string Serialize() const;
+  bool Parse(const std::string& row);
+
+ private:
+  static std::size_t Index(Ledger ledger, Basis basis, Account account) {
+    return (static_cast<std::size_t>(ledger) * kBases + static_cast<std::size_t>(basis)) * kAccounts +
+           static_cast<std::size_t>(account);
+  }
+
+  std::array<std::int64_t, kLedgers * kBases * kAccounts> totals_{};
+  std::map<Detail, std::int64_t> details_;
+};
+
+class Books {
+ public:
+  // Reads a stored row, or nothing when there is none. DATA_LOSS: it is damaged.
+  using RowReader =
+      std::function<absl::StatusOr<std::optional<std::string>>(const std::string& key)>;
+
+  // Books whose stored rows `reader` reads; without one they begin empty.
+  explicit Books(RowReader reader = nullptr);
+
+  // Folds the event at `position`. The postings of each envelope, year, ledger and basis must
+  // balance, and no line may owe less than nothing: what breaks that is a defect of the rules or a
+  // damaged log. INTERNAL: such a defect, named. OUT_OF_RANGE: a balance would pass 64 bits.
+  // After an error the books are undefined unless Begin was called: Rollback restores them.
+  absl::Status Fold(const events::v1::Event& event, store::Position position);
+
+  // From Begin on, Rollback puts everything back as it was; Keep forgets how.
+  void Begin();
+  void Rollback();
+  void Keep();
+
+  // nullptr: unknown.
+  const v1::Agreement* FindAgreement(std::string_view agreement_id) const;
+  const v1::Envelope* FindEnvelope(std::string_view agreement_id,
+                                   std::string_view envelope_id) const;
+  const v1::Commitment* FindCommitment(std::string_view agreement_id,
+                                       std::string_view commitment_id) const;
+  const v1::PaymentRequest* FindPayment(std::string_view agreement_id,
+                                        std::string_view payment_request_id) const;
+  // Position of the event that reversed the one at `position`; nothing: not reversed.
+  std::optional<std::int64_t> ReversalOf(std::int64_t position) const;
+  // All zero when nothing has moved there.
+  const Balances& BalancesOf(std::string_view agreement_id, std::string_view envelope_id,
+                             int fiscal_year) const;
+
+  // OK until a stored row could not be read; from then on no lookup can be trusted.
+  const absl::Status& status() const { return status_; }
+
+  // Calls `put` for each row that changed since the last call, with its bytes.
+  void TakeChanges(absl::FunctionRef<void(const std::string& key, const std::string& row)> put);
+  void ForgetChanges();
+
+  // Drops commitments and payments from memory while there are more than `most_rows` of them;
+  // the stored rows must hold the events [0, stored), and only rows untouched since are dropped.
+  void EvictRows(std::size_t most_rows, store::Position stored);
+
+ private:
+  class Folder;
+
+  RowReader reader_;
+  mutable absl::Status status_;
+  mutable Table<v1::Agreement> agreements_;
+  mutable Table<v1::Envelope> envelopes_;
+  mutable Table<Balances> balances_;
+  mutable Table<v1::Commitment> commitments_;
+  mutable Table<v1::PaymentRequest> payments_;
+  mutable Table<std::int64_t> reversals_;
+};
+
+// Lookups within a row; nullptr: none. The rules, the fold and the reports share them.
+const v1::CommitmentLineState* FindLine(const v1::Commitment& commitment, std::string_view line_id);
+const v1::YearStatus* FindYear(const v1::Agreement& agreement, int fiscal_year);
+const v1::Carryover* FindCarryover(const v1::Agreement& agreement, std::string_view carryover_id);
+bool IsClosed(const v1::Agreement& agreement, int fiscal_year);
+
+// Year whose CP the request still holds; 0: its year has been closed since, and the hold released.
+int HoldYear(const v1::Agreement& agreement, const v1::PaymentRequest& request);
+
+}  // namespace denier::projections
+
+#endif  // DENIER_PROJECTIONS_BOOKS_H_

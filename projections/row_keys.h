@@ -1,0 +1,38 @@
+// The keys under which rows are stored in `views/`. Identifiers hold no '/', so keys are unambiguous
+// and the rows of one agreement lie together, in the order of their identifiers.
+#ifndef DENIER_PROJECTIONS_ROW_KEYS_H_
+#define DENIER_PROJECTIONS_ROW_KEYS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace denier::projections {
+
+// Row type by key:                                       v1::Agreement
+std::string AgreementKey(std::string_view agreement_id);
+// v1::Envelope
+std::string EnvelopeKey(std::string_view agreement_id, std::string_view envelope_id);
+// views::v1::EnvelopeYear
+std::string BalancesKey(std::string_view agreement_id, std::string_view envelope_id,
+                        int fiscal_year);
+// v1::Commitment
+std::string CommitmentKey(std::string_view agreement_id, std::string_view commitment_id);
+// v1::PaymentRequest
+std::string PaymentKey(std::string_view agreement_id, std::string_view payment_request_id);
+// views::v1::Reversal
+std::string ReversalKey(std::int64_t position);
+
+// What all keys of a kind begin with: an empty `agreement_id` leaves out the agreement too.
+std::string AgreementPrefix();
+std::string EnvelopePrefix(std::string_view agreement_id);
+std::string BalancesPrefix(std::string_view agreement_id, std::string_view envelope_id = {});
+std::string CommitmentPrefix(std::string_view agreement_id);
+std::string PaymentPrefix(std::string_view agreement_id);
+
+// The year at the end of a BalancesKey.
+int YearOfKey(std::string_view balances_key);
+
+}  // namespace denier::projections
+
+#endif  // DENIER_PROJECTIONS_ROW_KEYS_H_

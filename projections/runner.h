@@ -1,0 +1,91 @@
+// Keeps the rows of the projections: folds what is durable in the log into `views/`, rows and cursor in
+// one write, and builds them anew beside the live ones.
+//
+//   auto runner = Runner::Start(log, views_folder);   // at the head of the log on return
+//   log.Append(...); runner->NotifyHead();
+//   runner->WaitFor(position, deadline);              // read your own writes
+//   Views::Snapshot rows = runner->views()->TakeSnapshot();
+#ifndef DENIER_PROJECTIONS_RUNNER_H_
+#define DENIER_PROJECTIONS_RUNNER_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "projections/books.h"
+#include "store/log.h"
+#include "store/views.h"
+
+namespace denier::projections {
+
+// Any thread, unless a call says otherwise.
+class Runner {
+ public:
+  struct Rebuilt {
+    store::Position next = 0;         // events folded into the rows that were swapped in
+    std::int64_t rows_compared = 0;   // with the live ones, at one position
+    std::string first_difference;     // key of the first row that differed; empty: none did
+  };
+
+  // Opens the rows in `views_folder`. Rows that are missing, damaged, of another format, or of another
+  // log than `log` (cursor and root are compared) are dropped and computed from the first event; what
+  // is missing at the end is folded. On return the rows stand at the head of the log. `say` hears, in
+  // a sentence, what was found and how it goes on. `log` must outlive the runner.
+  // DATA_LOSS: an event does not decode or does not fold; the message names its position.
+  static absl::StatusOr<std::unique_ptr<Runner>> Start(
+      const store::Log& log, const std::string& views_folder,
+      const store::ViewsOptions& options = {},
+      std::function<void(const std::string&)> say = nullptr);
+
+  // Stops folding; makes the rows durable.
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  // The log has grown; returns at once.
+  void NotifyHead();
+
+  // Returns once the events [0, next) are in the rows. DEADLINE_EXCEEDED: not in time. Otherwise what
+  // stopped the runner.
+  absl::Status WaitFor(store::Position next,
+                       std::chrono::steady_clock::time_point deadline) const;
+
+  // Calls `done` once, from the runner's thread or at once: when the events [0, next) are in the rows
+  // (true), or when `deadline` has passed or the runner has stopped (false). For callers that may not
+  // block.
+  void CallWhenFolded(store::Position next, std::chrono::steady_clock::time_point deadline,
+                      std::function<void(bool folded)> done);
+
+  // The live rows. After a rebuild another object: take it once a query.
+  std::shared_ptr<store::Views> views() const;
+
+  // Events in the rows: [0, folded()).
+  store::Position folded() const;
+
+  // OK, or why the runner has stopped for good.
+  absl::Status status() const;
+
+  // Builds all rows from the first event beside the live ones, compares the two at one position, swaps
+  // the new ones in and deletes the old. Folding and queries go on meanwhile. One at a time.
+  // FAILED_PRECONDITION: another one is running.
+  absl::StatusOr<Rebuilt> Rebuild();
+
+ private:
+  Runner(const store::Log& log, const std::string& views_folder,
+         const store::ViewsOptions& options, std::function<void(const std::string&)> say);
+  // (the engineer of the runner fills this in)
+};
+
+// Reads rows of `views` for Books. Keeps it alive.
+Books::RowReader RowsOf(std::shared_ptr<const store::Views> views);
+
+}  // namespace denier::projections
+
+#endif  // DENIER_PROJECTIONS_RUNNER_H_
