@@ -7,12 +7,12 @@
 //   const Balances& year = books.BalancesOf("engagement-civique", "coaching-2022", 2022);
 //   year.total(Ledger::kAe, Account::kAvailable);
 //
-// A row is a resource of denier/v1/resources.proto, or one of denier/views/v1/rows.proto, under a key
-// of row_keys.h. Rows that nobody has touched stay where they are stored, so neither start-up nor
-// memory grows with history.
+// A row is a resource of denier/v1/resources.proto, or one of denier/views/v1/rows.proto, under a
+// key of row_keys.h. Rows that nobody has touched stay where they are stored, so neither start-up
+// nor memory grows with history.
 //
-// Not thread-safe, const calls included: a lookup may load a row. Pointers and references that Find*
-// and BalancesOf return hold until the next call of Fold, Rollback or EvictRows.
+// Not thread-safe, const calls included: a lookup may load a row. Pointers and references that
+// Find* and BalancesOf return hold until the next call of Fold, Rollback or EvictRows.
 #ifndef DENIER_PROJECTIONS_BOOKS_H_
 #define DENIER_PROJECTIONS_BOOKS_H_
 
@@ -69,12 +69,23 @@ class Balances {
 
  private:
   static std::size_t Index(Ledger ledger, Basis basis, Account account) {
-    return (static_cast<std::size_t>(ledger) * kBases + static_cast<std::size_t>(basis)) * kAccounts +
+    return (static_cast<std::size_t>(ledger) * kBases + static_cast<std::size_t>(basis)) *
+               kAccounts +
            static_cast<std::size_t>(account);
   }
 
   std::array<std::int64_t, kLedgers * kBases * kAccounts> totals_{};
   std::map<Detail, std::int64_t> details_;
+};
+
+// An account that would hold less than nothing.
+struct Shortfall {
+  std::string envelope_id;
+  int fiscal_year = 0;
+  Ledger ledger = Ledger::kAe;
+  Account account = Account::kAvailable;
+  std::int64_t have_cents = 0;   // its balance before
+  std::int64_t asked_cents = 0;  // what would be taken from it
 };
 
 class Books {
@@ -86,10 +97,10 @@ class Books {
   // Books whose stored rows `reader` reads; without one they begin empty.
   explicit Books(RowReader reader = nullptr);
 
-  // Folds the event at `position`. The postings of each envelope, year, ledger and basis must
-  // balance, and no line may owe less than nothing: what breaks that is a defect of the rules or a
-  // damaged log. INTERNAL: such a defect, named. OUT_OF_RANGE: a balance would pass 64 bits.
-  // After an error the books are undefined unless Begin was called: Rollback restores them.
+  // Folds the event at `position`. Its postings must balance and overdraw nothing, and no line may
+  // owe less than nothing: what breaks that is a defect of the rules or a damaged log.
+  // INTERNAL: such a defect, named. OUT_OF_RANGE: a balance would pass 64 bits. After an error the
+  // books are undefined unless Begin was called: Rollback restores them.
   absl::Status Fold(const events::v1::Event& event, store::Position position);
 
   // From Begin on, Rollback puts everything back as it was; Keep forgets how.
@@ -111,6 +122,11 @@ class Books {
   const Balances& BalancesOf(std::string_view agreement_id, std::string_view envelope_id,
                              int fiscal_year) const;
 
+  // The first account that `postings` would overdraw: no pot of credits (available, frozen, held,
+  // lapsed, in carry-over) may hold less than nothing. The rules refuse by it, Fold asserts it.
+  std::optional<Shortfall> WouldOverdraw(std::string_view agreement_id,
+                                         const PostingList& postings) const;
+
   // OK until a stored row could not be read; from then on no lookup can be trusted.
   const absl::Status& status() const { return status_; }
 
@@ -123,7 +139,15 @@ class Books {
   void EvictRows(std::size_t most_rows, store::Position stored);
 
  private:
-  class Folder;
+  class Registers;  // fold.cc
+
+  template <class Row>
+  std::optional<Row> Load(const std::string& key) const;
+  absl::Status Post(const events::v1::Event& event, store::Position position);
+  absl::Status Register(const events::v1::Event& event, store::Position position);
+  auto Tables() {
+    return std::tie(agreements_, envelopes_, balances_, commitments_, payments_, reversals_);
+  }
 
   RowReader reader_;
   mutable absl::Status status_;

@@ -1,5 +1,5 @@
-// The keys under which rows are stored in `views/`. Identifiers hold no '/', so keys are unambiguous
-// and the rows of one agreement lie together, in the order of their identifiers.
+// The keys under which rows are stored in `views/`. Identifiers hold no '/', so keys are
+// unambiguous and the rows of one agreement lie together, in the order of their identifiers.
 #ifndef DENIER_PROJECTIONS_ROW_KEYS_H_
 #define DENIER_PROJECTIONS_ROW_KEYS_H_
 
@@ -9,7 +9,7 @@
 
 namespace denier::projections {
 
-// Row type by key:                                       v1::Agreement
+// v1::Agreement
 std::string AgreementKey(std::string_view agreement_id);
 // v1::Envelope
 std::string EnvelopeKey(std::string_view agreement_id, std::string_view envelope_id);
@@ -23,7 +23,7 @@ std::string PaymentKey(std::string_view agreement_id, std::string_view payment_r
 // views::v1::Reversal
 std::string ReversalKey(std::int64_t position);
 
-// What all keys of a kind begin with: an empty `agreement_id` leaves out the agreement too.
+// What all keys of a kind begin with. An empty `envelope_id` means all envelopes.
 std::string AgreementPrefix();
 std::string EnvelopePrefix(std::string_view agreement_id);
 std::string BalancesPrefix(std::string_view agreement_id, std::string_view envelope_id = {});

@@ -1,0 +1,328 @@
+#include "projections/books.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "denier/views/v1/rows.pb.h"
+#include "projections/row_keys.h"
+
+namespace denier::projections {
+namespace {
+
+bool ParseRow(const std::string& bytes, Balances& row) { return row.Parse(bytes); }
+bool ParseRow(const std::string& bytes, std::int64_t& reversed_by) {
+  views::v1::Reversal row;
+  if (!row.ParseFromString(bytes)) return false;
+  reversed_by = row.position();
+  return true;
+}
+template <class Resource>
+bool ParseRow(const std::string& bytes, Resource& row) {
+  return row.ParseFromString(bytes);
+}
+
+std::string SerializeRow(const Balances& row) { return row.Serialize(); }
+std::string SerializeRow(const std::int64_t& reversed_by) {
+  views::v1::Reversal row;
+  row.set_position(reversed_by);
+  return row.SerializeAsString();
+}
+template <class Resource>
+std::string SerializeRow(const Resource& row) {
+  return row.SerializeAsString();
+}
+
+// Pots of credits: they may be empty, never less.
+bool MayNotBeOverdrawn(Account account) {
+  switch (account) {
+    case Account::kAvailable:
+    case Account::kFrozen:
+    case Account::kCarryoverRequested:
+    case Account::kCarryoverGranted:
+    case Account::kHeld:
+    case Account::kUnavailable:
+    case Account::kLapsed:
+      return true;
+    case Account::kSource:
+    case Account::kImported:
+    case Account::kCarriedIn:
+    case Account::kTransferred:
+    case Account::kEarly:
+    case Account::kCarriedOut:
+    case Account::kEngaged:
+    case Account::kPaid:
+    case Account::kWithdrawn:
+    case Account::kWithdrawnPrior:
+    case Account::kReimputed:
+    case Account::kCancelled:
+    case Account::kOutstanding:
+    case Account::kCorrected:
+      return false;
+  }
+  return false;
+}
+
+bool SamePlace(const Posting& a, const Posting& b) {
+  return a.envelope_id == b.envelope_id && a.fiscal_year == b.fiscal_year && a.ledger == b.ledger &&
+         a.basis == b.basis;
+}
+
+// The legs of one place stand together in a list and sum to zero.
+absl::Status CheckBalanced(const PostingList& postings) {
+  absl::int128 sum = 0;
+  for (std::size_t i = 0; i < postings.size(); ++i) {
+    sum += postings[i].cents;
+    const bool last = i + 1 == postings.size() || !SamePlace(postings[i], postings[i + 1]);
+    if (last && sum != 0) {
+      return absl::InternalError(absl::StrCat("postings do not balance in ledger ",
+                                              std::string(Name(postings[i].ledger)), " of ",
+                                              std::string(postings[i].envelope_id)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Balances::Add(const Posting& posting) {
+  std::int64_t& total = totals_[Index(posting.ledger, posting.basis, posting.account)];
+  if (__builtin_add_overflow(total, posting.cents, &total)) {
+    return absl::OutOfRangeError("a balance would pass 64 bits of cents");
+  }
+  auto [it, added] =
+      details_.try_emplace(Detail{posting.ledger, posting.basis, posting.account,
+                                  posting.origin_year, std::string(posting.product_id)},
+                           0);
+  if (__builtin_add_overflow(it->second, posting.cents, &it->second)) {
+    return absl::OutOfRangeError("a balance would pass 64 bits of cents");
+  }
+  if (it->second == 0) details_.erase(it);
+  return absl::OkStatus();
+}
+
+std::string Balances::Serialize() const {
+  views::v1::EnvelopeYear row;
+  for (const auto& [detail, cents] : details_) {
+    auto* cell = row.add_cells();
+    cell->set_ledger(static_cast<int>(detail.ledger));
+    cell->set_basis(static_cast<int>(detail.basis));
+    cell->set_account(static_cast<int>(detail.account));
+    cell->set_origin_year(detail.origin_year);
+    cell->set_product_id(detail.product_id);
+    cell->set_cents(cents);
+  }
+  return row.SerializeAsString();
+}
+
+bool Balances::Parse(const std::string& bytes) {
+  views::v1::EnvelopeYear row;
+  if (!row.ParseFromString(bytes)) return false;
+  *this = Balances();
+  const auto below = [](int value, std::size_t count) {
+    return value >= 0 && static_cast<std::size_t>(value) < count;
+  };
+  for (const auto& cell : row.cells()) {
+    if (!below(cell.ledger(), kLedgers) || !below(cell.basis(), kBases) ||
+        !below(cell.account(), kAccounts)) {
+      return false;
+    }
+    Posting posting;
+    posting.ledger = static_cast<Ledger>(cell.ledger());
+    posting.basis = static_cast<Basis>(cell.basis());
+    posting.account = static_cast<Account>(cell.account());
+    posting.origin_year = cell.origin_year();
+    posting.product_id = cell.product_id();
+    posting.cents = cell.cents();
+    if (!Add(posting).ok()) return false;
+  }
+  return true;
+}
+
+Books::Books(RowReader reader) : reader_(std::move(reader)) {}
+
+template <class Row>
+std::optional<Row> Books::Load(const std::string& key) const {
+  if (reader_ == nullptr || !status_.ok()) return std::nullopt;
+  absl::StatusOr<std::optional<std::string>> bytes = reader_(key);
+  if (!bytes.ok()) {
+    status_ = bytes.status();
+    return std::nullopt;
+  }
+  if (!bytes->has_value()) return std::nullopt;
+  Row row{};
+  if (!ParseRow(**bytes, row)) {
+    status_ = absl::DataLossError(absl::StrCat("the row ", key, " does not decode"));
+    return std::nullopt;
+  }
+  return row;
+}
+
+// fold.cc loads rows too.
+template std::optional<v1::Agreement> Books::Load(const std::string& key) const;
+template std::optional<v1::Envelope> Books::Load(const std::string& key) const;
+template std::optional<v1::Commitment> Books::Load(const std::string& key) const;
+template std::optional<v1::PaymentRequest> Books::Load(const std::string& key) const;
+template std::optional<std::int64_t> Books::Load(const std::string& key) const;
+
+const v1::Agreement* Books::FindAgreement(std::string_view agreement_id) const {
+  return agreements_.Find(AgreementKey(agreement_id),
+                          [this](const std::string& key) { return Load<v1::Agreement>(key); });
+}
+
+const v1::Envelope* Books::FindEnvelope(std::string_view agreement_id,
+                                        std::string_view envelope_id) const {
+  return envelopes_.Find(EnvelopeKey(agreement_id, envelope_id),
+                         [this](const std::string& key) { return Load<v1::Envelope>(key); });
+}
+
+const v1::Commitment* Books::FindCommitment(std::string_view agreement_id,
+                                            std::string_view commitment_id) const {
+  return commitments_.Find(CommitmentKey(agreement_id, commitment_id),
+                           [this](const std::string& key) { return Load<v1::Commitment>(key); });
+}
+
+const v1::PaymentRequest* Books::FindPayment(std::string_view agreement_id,
+                                             std::string_view payment_request_id) const {
+  return payments_.Find(PaymentKey(agreement_id, payment_request_id),
+                        [this](const std::string& key) { return Load<v1::PaymentRequest>(key); });
+}
+
+std::optional<std::int64_t> Books::ReversalOf(std::int64_t position) const {
+  const std::int64_t* reversed_by = reversals_.Find(
+      ReversalKey(position), [this](const std::string& key) { return Load<std::int64_t>(key); });
+  return reversed_by == nullptr ? std::nullopt : std::optional<std::int64_t>(*reversed_by);
+}
+
+const Balances& Books::BalancesOf(std::string_view agreement_id, std::string_view envelope_id,
+                                  int fiscal_year) const {
+  static const Balances kNothing;
+  const Balances* found =
+      balances_.Find(BalancesKey(agreement_id, envelope_id, fiscal_year),
+                     [this](const std::string& key) { return Load<Balances>(key); });
+  return found == nullptr ? kNothing : *found;
+}
+
+std::optional<Shortfall> Books::WouldOverdraw(std::string_view agreement_id,
+                                              const PostingList& postings) const {
+  // An account may have several legs: only their sum counts.
+  absl::InlinedVector<const Posting*, 8> guarded;
+  for (const Posting& posting : postings) {
+    if (posting.basis == Basis::kActual && MayNotBeOverdrawn(posting.account)) {
+      guarded.push_back(&posting);
+    }
+  }
+  const auto key = [](const Posting* posting) {
+    return std::tie(posting->envelope_id, posting->fiscal_year, posting->ledger, posting->account);
+  };
+  std::stable_sort(guarded.begin(), guarded.end(),
+                   [&](const Posting* a, const Posting* b) { return key(a) < key(b); });
+  for (std::size_t i = 0; i < guarded.size();) {
+    const Posting& first = *guarded[i];
+    absl::int128 change = 0;
+    for (; i < guarded.size() && key(guarded[i]) == key(&first); ++i) change += guarded[i]->cents;
+    if (change >= 0) continue;
+    const std::int64_t have = BalancesOf(agreement_id, first.envelope_id, first.fiscal_year)
+                                  .total(first.ledger, first.account);
+    if (have + change < 0) {
+      return Shortfall{
+          std::string(first.envelope_id),    first.fiscal_year, first.ledger, first.account, have,
+          static_cast<std::int64_t>(-change)};
+    }
+  }
+  return std::nullopt;
+}
+
+absl::Status Books::Post(const events::v1::Event& event, store::Position position) {
+  const PostingList postings = Postings(event);
+  if (absl::Status balanced = CheckBalanced(postings); !balanced.ok()) return balanced;
+  if (std::optional<Shortfall> short_of = WouldOverdraw(event.agreement_id(), postings)) {
+    return absl::InternalError(absl::StrCat(
+        "event would overdraw ", std::string(Name(short_of->ledger)), " ",
+        std::string(Name(short_of->account)), " of ", short_of->envelope_id, " in ",
+        short_of->fiscal_year, ": ", short_of->asked_cents, " of ", short_of->have_cents));
+  }
+  Balances* balances = nullptr;
+  const Posting* before = nullptr;
+  for (const Posting& posting : postings) {
+    if (before == nullptr || before->envelope_id != posting.envelope_id ||
+        before->fiscal_year != posting.fiscal_year) {
+      balances = &balances_.Mutable(
+          BalancesKey(event.agreement_id(), posting.envelope_id, posting.fiscal_year), position,
+          [this](const std::string& key) { return Load<Balances>(key); });
+    }
+    before = &posting;
+    if (absl::Status added = balances->Add(posting); !added.ok()) return added;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Books::Fold(const events::v1::Event& event, store::Position position) {
+  if (absl::Status posted = Post(event, position); !posted.ok()) return posted;
+  if (absl::Status entered = Register(event, position); !entered.ok()) return entered;
+  return status_;
+}
+
+void Books::Begin() {
+  std::apply([](auto&... table) { (table.Begin(), ...); }, Tables());
+}
+void Books::Rollback() {
+  std::apply([](auto&... table) { (table.Rollback(), ...); }, Tables());
+}
+void Books::Keep() {
+  std::apply([](auto&... table) { (table.Keep(), ...); }, Tables());
+}
+
+void Books::TakeChanges(
+    absl::FunctionRef<void(const std::string& key, const std::string& row)> put) {
+  const auto take = [&](auto& table) {
+    table.TakeChanges(
+        [&](const std::string& key, const auto& row) { put(key, SerializeRow(row)); });
+  };
+  std::apply([&](auto&... table) { (take(table), ...); }, Tables());
+}
+
+void Books::ForgetChanges() {
+  const auto forget = [](auto& table) { table.TakeChanges([](const auto&, const auto&) {}); };
+  std::apply([&](auto&... table) { (forget(table), ...); }, Tables());
+}
+
+void Books::EvictRows(std::size_t most_rows, store::Position stored) {
+  // Down to half, so that a full table is not walked for each event.
+  const auto evict = [&](auto& table) {
+    if (table.size() > most_rows) table.Evict(most_rows / 2, stored);
+  };
+  evict(commitments_);
+  evict(payments_);
+  evict(reversals_);
+}
+
+const v1::CommitmentLineState* FindLine(const v1::Commitment& commitment,
+                                        std::string_view line_id) {
+  const auto it = std::ranges::find(commitment.lines(), line_id, &v1::CommitmentLineState::line_id);
+  return it == commitment.lines().end() ? nullptr : &*it;
+}
+
+const v1::YearStatus* FindYear(const v1::Agreement& agreement, int fiscal_year) {
+  const auto it = std::ranges::find(agreement.years(), fiscal_year, &v1::YearStatus::fiscal_year);
+  return it == agreement.years().end() ? nullptr : &*it;
+}
+
+const v1::Carryover* FindCarryover(const v1::Agreement& agreement, std::string_view carryover_id) {
+  const auto it =
+      std::ranges::find(agreement.carryovers(), carryover_id, &v1::Carryover::carryover_id);
+  return it == agreement.carryovers().end() ? nullptr : &*it;
+}
+
+bool IsClosed(const v1::Agreement& agreement, int fiscal_year) {
+  const v1::YearStatus* year = FindYear(agreement, fiscal_year);
+  return year != nullptr && year->closed();
+}
+
+int HoldYear(const v1::Agreement& agreement, const v1::PaymentRequest& request) {
+  const v1::YearStatus* year = FindYear(agreement, request.hold_year());
+  const int closings = year == nullptr ? 0 : year->closings();
+  return closings == request.hold_closings() ? request.hold_year() : 0;
+}
+
+}  // namespace denier::projections

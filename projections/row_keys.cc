@@ -1,0 +1,59 @@
+#include "projections/row_keys.h"
+
+#include <charconv>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace denier::projections {
+namespace {
+
+// Debian's Abseil has a string_view of its own.
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+std::string AgreementPrefix() { return "agreement/"; }
+std::string EnvelopePrefix(std::string_view agreement_id) {
+  return absl::StrCat("envelope/", View(agreement_id), "/");
+}
+std::string BalancesPrefix(std::string_view agreement_id, std::string_view envelope_id) {
+  return absl::StrCat("balances/", View(agreement_id), "/", View(envelope_id),
+                      envelope_id.empty() ? "" : "/");
+}
+std::string CommitmentPrefix(std::string_view agreement_id) {
+  return absl::StrCat("commitment/", View(agreement_id), "/");
+}
+std::string PaymentPrefix(std::string_view agreement_id) {
+  return absl::StrCat("payment/", View(agreement_id), "/");
+}
+
+std::string AgreementKey(std::string_view agreement_id) {
+  return absl::StrCat("agreement/", View(agreement_id));
+}
+std::string EnvelopeKey(std::string_view agreement_id, std::string_view envelope_id) {
+  return absl::StrCat("envelope/", View(agreement_id), "/", View(envelope_id));
+}
+std::string BalancesKey(std::string_view agreement_id, std::string_view envelope_id,
+                        int fiscal_year) {
+  return absl::StrCat("balances/", View(agreement_id), "/", View(envelope_id), "/",
+                      absl::Dec(fiscal_year, absl::kZeroPad4));
+}
+std::string CommitmentKey(std::string_view agreement_id, std::string_view commitment_id) {
+  return absl::StrCat("commitment/", View(agreement_id), "/", View(commitment_id));
+}
+std::string PaymentKey(std::string_view agreement_id, std::string_view payment_request_id) {
+  return absl::StrCat("payment/", View(agreement_id), "/", View(payment_request_id));
+}
+std::string ReversalKey(std::int64_t position) {
+  return absl::StrCat("reversal/", absl::Hex(position, absl::kZeroPad16));
+}
+
+int YearOfKey(std::string_view balances_key) {
+  const std::string_view digits = balances_key.substr(balances_key.rfind('/') + 1);
+  int year = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), year);
+  return year;
+}
+
+}  // namespace denier::projections

@@ -1,0 +1,117 @@
+// The rows of one kind that are in memory: what was changed, and what was read.
+#ifndef DENIER_PROJECTIONS_TABLE_H_
+#define DENIER_PROJECTIONS_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/node_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "store/position.h"
+
+namespace denier::projections {
+
+// Not thread-safe. A pointer to a row holds until the row is evicted or rolled back.
+template <class Row>
+class Table {
+ public:
+  // Reads a row that is not in memory, or nothing when there is none.
+  using Loader = absl::FunctionRef<std::optional<Row>(const std::string& key)>;
+
+  // nullptr: there is no such row.
+  const Row* Find(const std::string& key, Loader load) {
+    const Entry* entry = Lookup(key, load);
+    return entry == nullptr ? nullptr : &entry->row;
+  }
+
+  // The row, to be changed by the event at `position`; an empty one where there was none.
+  Row& Mutable(const std::string& key, store::Position position, Loader load) {
+    Entry* entry = Lookup(key, load);
+    if (recording_ && (entry == nullptr || entry->saved_in != recording_)) {
+      saved_.emplace_back(key, entry == nullptr ? std::nullopt : std::optional<Entry>(*entry));
+    }
+    if (entry == nullptr) entry = &entries_[key];
+    entry->saved_in = recording_;
+    entry->touched = position;
+    if (!entry->changed) {
+      entry->changed = true;
+      changed_.push_back(key);
+    }
+    return entry->row;
+  }
+
+  // From here on Rollback puts back every row as it was now.
+  void Begin() { recording_ = ++recordings_; }
+  void Keep() {
+    recording_ = 0;
+    saved_.clear();
+  }
+  void Rollback() {
+    for (auto& [key, entry] : saved_) {
+      if (entry.has_value()) {
+        entries_[key] = std::move(*entry);
+      } else {
+        entries_.erase(key);
+      }
+    }
+    Keep();
+  }
+
+  // Calls `put` for each row changed since the last call, in the order of the first change.
+  void TakeChanges(absl::FunctionRef<void(const std::string& key, const Row& row)> put) {
+    for (const std::string& key : changed_) {
+      auto it = entries_.find(key);
+      if (it == entries_.end() || !it->second.changed) continue;  // rolled back
+      it->second.changed = false;
+      put(key, it->second.row);
+    }
+    changed_.clear();
+  }
+
+  std::size_t size() const { return entries_.size(); }
+
+  // Drops rows until at most `keep` are left, but none that an event at or after `stored` touched.
+  void Evict(std::size_t keep, store::Position stored) {
+    for (auto it = entries_.begin(); it != entries_.end() && entries_.size() > keep;) {
+      const Entry& entry = it->second;
+      if (entry.changed || entry.touched >= stored) {
+        ++it;
+      } else {
+        entries_.erase(it++);
+      }
+    }
+  }
+
+ private:
+  struct Entry {
+    Row row{};
+    store::Position touched = 0;
+    bool changed = false;
+    std::uint64_t saved_in = 0;  // the recording that has a copy of it
+  };
+
+  Entry* Lookup(const std::string& key, Loader load) {
+    auto it = entries_.find(key);
+    if (it == entries_.end()) {
+      std::optional<Row> row = load(key);
+      if (!row.has_value()) return nullptr;
+      it = entries_.try_emplace(key).first;
+      it->second.row = std::move(*row);
+    }
+    return &it->second;
+  }
+
+  absl::node_hash_map<std::string, Entry> entries_;
+  std::vector<std::string> changed_;
+  std::uint64_t recordings_ = 0;
+  std::uint64_t recording_ = 0;  // 0: none
+  std::vector<std::pair<std::string, std::optional<Entry>>> saved_;
+};
+
+}  // namespace denier::projections
+
+#endif  // DENIER_PROJECTIONS_TABLE_H_
