@@ -23,7 +23,8 @@ namespace denier::store {
 class Anchor {
  public:
   // The newest head that `path` vouches for. Changes nothing.
-  // NOT_FOUND: there is no such file. DATA_LOSS: neither slot is valid.
+  // NOT_FOUND: there is no such file. DATA_LOSS: neither slot is valid, or they name two histories.
+  // UNAVAILABLE, here and below: the disk reports an error.
   static absl::StatusOr<Head> Read(rocksdb::FileSystem& file_system, const std::string& path);
 
   // Replaces `path`, or makes it, with both slots at `head`; durable on return. `file_system` must
@@ -42,7 +43,7 @@ class Anchor {
  private:
   explicit Anchor(std::unique_ptr<rocksdb::FSRandomRWFile> file, const Head& head);
 
-  absl::Status WriteSlot(const Head& head);
+  absl::Status WriteSlot();
   absl::Status SyncSlot();
 
   std::mutex mutex_;

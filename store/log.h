@@ -120,32 +120,45 @@ class Log {
   absl::Status Verify() const;
 
  private:
-  explicit Log(const LogOptions& options, std::string path);
+  Log(const LogOptions& options, const std::string& directory);
 
+  absl::StatusOr<bool> HoldsALog() const;
+  absl::StatusOr<Head> TrustedHead(bool log_exists) const;
   rocksdb::Options RocksDbOptions() const;
-  absl::Status LookBeforeWriting(const Head& trusted);
+  absl::Status OpenForReading();
   absl::Status OpenForWriting();
   absl::Status Recover(const Head& trusted);
-  absl::StatusOr<MerkleFrontier> RestoreFrontier(std::uint64_t size) const;
+  absl::StatusOr<Head> ClaimedHead() const;
+  absl::StatusOr<MerkleFrontier> RestoreFrontier(Position size) const;
+  absl::StatusOr<Hash> StoredNode(const MerkleNode& name,
+                                  const rocksdb::ReadOptions& options) const;
+  absl::Status VerifyNodes(const Head& head, std::uint64_t expected) const;
+
+  absl::Status StartCommit(const Batch& batch, Position expected);
+  absl::StatusOr<Head> Commit(const Batch& batch, Position first);
+  absl::Status EndCommit(const absl::StatusOr<Head>& committed);
   absl::Status CheckRoom() const;
-  absl::Status Fail(const absl::Status& cause);
-  absl::Status CheckHealth() const;
-  void Publish(const Head& head);
   void SyncAnchorInBackground();
 
   const LogOptions options_;
-  const std::string path_;  // of RocksDB's folder
   const std::shared_ptr<rocksdb::FileSystem> file_system_;
+  const std::string anchor_path_;
+  const std::string path_;  // of RocksDB's folder
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Anchor> anchor_;  // none where use_anchor is off
   MerkleFrontier frontier_;         // the appending thread's
 
   mutable std::mutex mutex_;
-  Head head_;                      // guarded by mutex_
-  absl::Status failure_;           // guarded by mutex_; once it is not OK the log takes no more
-  bool anchor_is_behind_ = false;  // guarded by mutex_
-  bool closing_ = false;           // guarded by mutex_
+  Head head_;             // guarded by mutex_
+  absl::Status failure_;  // guarded by mutex_; once it is not OK the log takes no more
+  bool closing_ = false;  // guarded by mutex_
+
+  // A commit and the anchor's sync take turns, since two syncs at once take longer than one after
+  // the other. A sync that is due goes before the next commit, so that it does come.
+  bool committing_ = false;        // guarded by mutex_
+  bool anchor_is_behind_ = false;  // guarded by mutex_; written and not synced
+  bool anchor_sync_due_ = false;   // guarded by mutex_
   std::condition_variable changed_;
   std::thread anchor_syncer_;
 };
@@ -168,12 +181,12 @@ class Log::Reader {
   Reader(const Log& log, Position from, const rocksdb::ReadOptions& options);
 
   void SeekTo(Position position);
-  absl::Status Parse();
+  absl::Status Parse(Position end);
 
   const Log* log_;
   Position next_;
   rocksdb::ReadOptions options_;
-  std::unique_ptr<rocksdb::Iterator> it_;  // null until the first batch is there to read
+  std::unique_ptr<rocksdb::Iterator> it_;  // on the batch last read; null at the end
   StoredBatch batch_;
 };
 

@@ -1,0 +1,596 @@
+#include "store/log.h"
+
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/iterator.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <cassert>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "store/encoding.h"
+
+namespace denier::store {
+namespace {
+
+// On disk: see FORMAT.md.
+constexpr char kBatchPrefix = 'b';
+constexpr char kNodePrefix = 'n';
+constexpr std::size_t kBatchKeyBytes = 1 + sizeof(Position);
+constexpr std::size_t kNodeKeyBytes = 1 + 1 + sizeof(std::uint64_t);
+constexpr std::size_t kBatchHeaderBytes = sizeof(std::uint32_t) + sizeof(Hash);
+
+constexpr std::uint64_t kEventsOfStoredNode = std::uint64_t{1} << kStoredLevel;
+
+// From a commit to the start of the anchor's sync. With the sync itself it stays within 50 ms.
+constexpr std::chrono::milliseconds kAnchorSyncDelay{30};
+
+constexpr char kRestore[] = "; restore the data folder from a backup";
+
+std::string BatchKey(Position first) {
+  std::string key(1, kBatchPrefix);
+  AppendBigEndian64(first, &key);
+  return key;
+}
+
+std::string NodeKey(const MerkleNode& node) {
+  std::string key(1, kNodePrefix);
+  key.push_back(static_cast<char>(node.level));
+  AppendBigEndian64(node.index, &key);
+  return key;
+}
+
+rocksdb::Slice AsSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+std::string_view AsView(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+Hash ReadHash(std::string_view bytes) {
+  Hash hash;
+  bytes.copy(reinterpret_cast<char*>(hash.data()), hash.size());
+  return hash;
+}
+
+// Bounds an iterator to the keys of one prefix.
+rocksdb::ReadOptions WithinPrefix(char prefix) {
+  static const std::array<rocksdb::Slice, 2> kBatches = {rocksdb::Slice("b"), rocksdb::Slice("c")};
+  static const std::array<rocksdb::Slice, 2> kNodes = {rocksdb::Slice("n"), rocksdb::Slice("o")};
+  const std::array<rocksdb::Slice, 2>& bounds = prefix == kBatchPrefix ? kBatches : kNodes;
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &bounds[0];
+  options.iterate_upper_bound = &bounds[1];
+  // What is read once and in order has no business in the cache.
+  options.fill_cache = false;
+  return options;
+}
+
+absl::Status DataLoss(const std::string& what) { return absl::DataLossError("log: " + what); }
+
+absl::Status FromRocksDb(const rocksdb::Status& status, absl::string_view doing) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string what = absl::StrCat(doing, ": ", status.ToString());
+  // A file that is gone is damage like another; any other I/O error is the disk speaking.
+  if (status.IsIOError() && !status.IsPathNotFound()) {
+    return absl::UnavailableError("log: " + what);
+  }
+  return DataLoss(what + kRestore);
+}
+
+absl::Status OutcomeUnknown(const absl::Status& cause) {
+  return absl::UnavailableError(
+      absl::StrCat("the log takes no more events, and the outcome of the write that failed is "
+                   "unknown, until it is opened again: ",
+                   cause.message()));
+}
+
+struct BatchHeader {
+  std::uint32_t count;
+  Hash root;
+};
+
+std::optional<BatchHeader> ParseHeader(std::string_view value) {
+  if (value.size() < kBatchHeaderBytes) return std::nullopt;
+  return BatchHeader{ReadLittleEndian32(value), ReadHash(value.substr(sizeof(std::uint32_t)))};
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------ Opening
+
+absl::StatusOr<std::unique_ptr<Log>> Log::Open(const std::string& directory,
+                                               const LogOptions& options) {
+  std::unique_ptr<Log> log(new Log(options, directory));
+  const absl::StatusOr<bool> exists = log->HoldsALog();
+  if (!exists.ok()) return exists.status();
+  const absl::StatusOr<Head> trusted = log->TrustedHead(*exists);
+  if (!trusted.ok()) return trusted.status();
+
+  // The look before anything is written.
+  if (*exists) {
+    absl::Status status = log->OpenForReading();
+    if (status.ok()) status = log->Recover(*trusted);
+    log->db_.reset();
+    if (!status.ok()) return status;
+  }
+
+  // RocksDB moves what its WAL holds to files of its own and syncs them: from here on even the
+  // batches that no sync had reached are durable, and may be anchored.
+  absl::Status status = log->OpenForWriting();
+  const Head found = log->head_;
+  if (status.ok()) status = log->Recover(found);
+  if (!status.ok()) return status;
+  if (log->head_ != found) return DataLoss("changed while it was opened");
+
+  if (options.use_anchor) {
+    absl::StatusOr<std::unique_ptr<Anchor>> anchor =
+        Anchor::Create(*log->file_system_, log->anchor_path_, log->head_);
+    if (!anchor.ok()) return anchor.status();
+    log->anchor_ = *std::move(anchor);
+    log->anchor_syncer_ = std::thread([log = log.get()] { log->SyncAnchorInBackground(); });
+  }
+  return log;
+}
+
+Log::Log(const LogOptions& options, const std::string& directory)
+    : options_(options),
+      file_system_(options.file_system != nullptr ? options.file_system
+                                                  : rocksdb::FileSystem::Default()),
+      anchor_path_(directory + "/anchor"),
+      path_(directory + "/log"),
+      env_(rocksdb::NewCompositeEnv(file_system_)),
+      head_{0, EmptyRoot()} {}
+
+Log::~Log() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  if (anchor_syncer_.joinable()) anchor_syncer_.join();
+}
+
+// What the anchor vouches for; the beginning of all logs where it is rightly missing.
+absl::StatusOr<Head> Log::TrustedHead(bool log_exists) const {
+  const Head beginning{0, EmptyRoot()};
+  if (options_.use_anchor) {
+    absl::StatusOr<Head> anchored = Anchor::Read(*file_system_, anchor_path_);
+    if (anchored.ok() && !log_exists) {
+      return DataLoss(absl::StrCat("the anchor vouches for events [0, ", anchored->next, "), but ",
+                                   path_, " holds no log", kRestore));
+    }
+    if (!absl::IsNotFound(anchored.status())) return anchored;
+    if (log_exists && !options_.initialize) {
+      return DataLoss(
+          absl::StrCat("the anchor ", anchor_path_,
+                       " is missing, so nothing says how far the log must reach; restore it, or "
+                       "have the log as it stands verified and anchored by initializing again"));
+    }
+  }
+  if (!log_exists && !options_.initialize) {
+    return absl::NotFoundError(absl::StrCat("there is no log in ", path_));
+  }
+  return beginning;
+}
+
+absl::StatusOr<bool> Log::HoldsALog() const {
+  const rocksdb::IOOptions io;
+  const rocksdb::IOStatus current = file_system_->FileExists(path_ + "/CURRENT", io, nullptr);
+  if (current.ok()) return true;
+  if (!current.IsNotFound() && !current.IsPathNotFound()) {
+    return FromRocksDb(current, "looking for the log");
+  }
+  // RocksDB writes no data before CURRENT: with data there, CURRENT was lost, and creating a new
+  // log would finish the damage.
+  std::vector<std::string> names;
+  const rocksdb::IOStatus listed = file_system_->GetChildren(path_, io, &names, nullptr);
+  if (listed.IsNotFound() || listed.IsPathNotFound()) return false;
+  if (!listed.ok()) return FromRocksDb(listed, "looking for the log");
+  for (const std::string_view name : names) {
+    if (name.ends_with(".log") || name.ends_with(".sst")) {
+      return DataLoss(absl::StrCat(path_, " has events but no file CURRENT", kRestore));
+    }
+  }
+  return false;
+}
+
+rocksdb::Options Log::RocksDbOptions() const {
+  rocksdb::Options options;
+  options.env = env_.get();
+  options.create_if_missing = options_.initialize;
+
+  // The default recovery mode ends the log at a flipped bit and says nothing. This one tells it
+  // from a torn tail but for a few bits, and for those there is the anchor.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.track_and_verify_wals_in_manifest = true;
+  options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  options.paranoid_file_checks = true;
+  // A failed write stops the log; it is not for RocksDB to go on after it by itself.
+  options.max_bgerror_resume_count = 0;
+
+  rocksdb::BlockBasedTableOptions table;
+  table.checksum = rocksdb::kXXH3;
+  table.verify_compression = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.compression = rocksdb::kLZ4Compression;
+
+  options.max_open_files = 256;
+  options.skip_stats_update_on_db_open = true;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.keep_log_file_num = 2;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
+
+absl::Status Log::OpenForReading() {
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(RocksDbOptions(), path_, &db);
+  db_.reset(db);
+  return FromRocksDb(status, absl::StrCat("opening ", path_));
+}
+
+absl::Status Log::OpenForWriting() {
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(RocksDbOptions(), path_, &db);
+  db_.reset(db);
+  return FromRocksDb(status, absl::StrCat("opening ", path_));
+}
+
+// Brings head_ and frontier_ to the end of the log, having verified that it holds `trusted` and
+// that every batch after it continues the same history.
+absl::Status Log::Recover(const Head& trusted) {
+  const absl::StatusOr<Head> claimed = ClaimedHead();
+  if (!claimed.ok()) return claimed.status();
+  head_ = *claimed;
+
+  if (claimed->next < trusted.next) {
+    return DataLoss(absl::StrCat("ends at position ", claimed->next,
+                                 ", the anchor vouches for all before ", trusted.next, ": events [",
+                                 claimed->next, ", ", trusted.next, ") are missing", kRestore));
+  }
+  const absl::StatusOr<Head> held = HeadAt(trusted.next);
+  if (!held.ok() && !absl::IsNotFound(held.status())) return held.status();
+  if (!held.ok() || *held != trusted) {
+    return DataLoss(absl::StrCat(
+        "is not the history that the anchor vouches for: at position ", trusted.next,
+        " it must have the root ", ToHex(trusted.root),
+        held.ok() ? " and has " + ToHex(held->root) : std::string(" and has no end of a batch"),
+        kRestore));
+  }
+  absl::StatusOr<MerkleFrontier> frontier = RestoreFrontier(trusted.next);
+  if (!frontier.ok()) return frontier.status();
+  if (frontier->Root() != trusted.root) {
+    return DataLoss(absl::StrCat("the tree before position ", trusted.next,
+                                 " does not give the root that its batch carries", kRestore));
+  }
+
+  Reader reader = ReadFrom(trusted.next);
+  while (true) {
+    const absl::StatusOr<const StoredBatch*> batch = reader.Next();
+    if (!batch.ok()) return batch.status();
+    if (*batch == nullptr) break;
+    for (const std::string_view event : (*batch)->events) frontier->Append(LeafHash(event));
+    if (frontier->Root() != (*batch)->head.root) {
+      return DataLoss(absl::StrCat("the events of the batch at position ", (*batch)->first,
+                                   " do not give its root", kRestore));
+    }
+  }
+  frontier_ = *frontier;
+  return absl::OkStatus();
+}
+
+// What the last batch says of itself.
+absl::StatusOr<Head> Log::ClaimedHead() const {
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(WithinPrefix(kBatchPrefix)));
+  it->SeekToLast();
+  if (!it->status().ok()) return FromRocksDb(it->status(), "reading the last batch");
+  if (!it->Valid()) return Head{0, EmptyRoot()};
+  const std::optional<BatchHeader> header = ParseHeader(AsView(it->value()));
+  if (!header || it->key().size() != kBatchKeyBytes) {
+    return DataLoss(absl::StrCat("the last batch is malformed", kRestore));
+  }
+  return Head{ReadBigEndian64(AsView(it->key()).substr(1)) + header->count, header->root};
+}
+
+absl::StatusOr<MerkleFrontier> Log::RestoreFrontier(Position size) const {
+  const Position stored = size - size % kEventsOfStoredNode;
+  std::vector<Hash> peaks;
+  for (const MerkleNode& name : MerkleFrontier::PeaksOf(stored)) {
+    const absl::StatusOr<Hash> peak = StoredNode(name, rocksdb::ReadOptions());
+    if (!peak.ok()) return peak.status();
+    peaks.push_back(*peak);
+  }
+  MerkleFrontier frontier(stored, peaks);
+
+  Reader reader = ReadFrom(stored);
+  while (frontier.size() < size) {
+    const absl::StatusOr<const StoredBatch*> batch = reader.Next();
+    if (!batch.ok()) return batch.status();
+    assert(*batch != nullptr);
+    for (const std::string_view event : (*batch)->events) {
+      if (frontier.size() < size) frontier.Append(LeafHash(event));
+    }
+  }
+  return frontier;
+}
+
+absl::StatusOr<Hash> Log::StoredNode(const MerkleNode& name,
+                                     const rocksdb::ReadOptions& options) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get(options, NodeKey(name), &value);
+  const std::string node = absl::StrCat("node ", name.index, " of level ", name.level);
+  if (!status.ok()) return FromRocksDb(status, absl::StrCat("reading ", node));
+  if (value.size() != sizeof(Hash)) return DataLoss(absl::StrCat(node, " is malformed", kRestore));
+  return ReadHash(value);
+}
+
+// ---------------------------------------------------------------------------------- Appending
+
+absl::StatusOr<Position> Log::Append(const Batch& batch, Position expected) {
+  const absl::Status started = StartCommit(batch, expected);
+  if (!started.ok()) return started;
+  const absl::Status ended = EndCommit(Commit(batch, expected));
+  if (!ended.ok()) return ended;
+  return expected;
+}
+
+// Every refusal that leaves the log as it is. OK: it is this thread's turn, until EndCommit.
+absl::Status Log::StartCommit(const Batch& batch, Position expected) {
+  if (batch.empty()) return absl::InvalidArgumentError("the batch is empty");
+  if (batch.bytes().size() > kMaxBatchBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the batch has ", batch.bytes().size(),
+                                                   " bytes, the limit is ", kMaxBatchBytes));
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return !anchor_sync_due_; });
+  if (!failure_.ok()) return failure_;
+  if (head_.next != expected) {
+    return absl::AbortedError(
+        absl::StrCat("the log is at position ", head_.next, ", not at ", expected));
+  }
+  const absl::Status room = CheckRoom();
+  if (absl::IsUnavailable(room)) failure_ = room;
+  if (!room.ok()) return room;
+  committing_ = true;
+  return absl::OkStatus();
+}
+
+// The order of these steps is what FORMAT.md's guarantees rest on.
+absl::StatusOr<Head> Log::Commit(const Batch& batch, Position first) {
+  assert(frontier_.size() == first);
+  std::vector<MerkleNode> completed;
+  for (const Hash& leaf : batch.leaves()) frontier_.Append(leaf, &completed);
+  const Head head{frontier_.size(), frontier_.Root()};
+
+  std::string header;
+  AppendLittleEndian32(static_cast<std::uint32_t>(batch.size()), &header);
+  header.append(AsBytes(head.root));
+  const std::string key = BatchKey(first);
+
+  const rocksdb::Slice key_parts[] = {AsSlice(key)};
+  const rocksdb::Slice value_parts[] = {AsSlice(header), AsSlice(batch.bytes())};
+  constexpr std::size_t kProtectionBytes = 8;
+  rocksdb::WriteBatch write(batch.bytes().size() + 1024, 0, kProtectionBytes, 0);
+  rocksdb::Status status =
+      write.Put(rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2));
+  for (const MerkleNode& node : completed) {
+    if (status.ok()) status = write.Put(NodeKey(node), AsSlice(AsBytes(node.hash)));
+  }
+
+  rocksdb::WriteOptions options;
+  options.sync = options_.sync;
+  options.protection_bytes_per_key = kProtectionBytes;
+  if (status.ok()) status = db_->Write(options, &write);
+  if (!status.ok()) return OutcomeUnknown(FromRocksDb(status, "writing"));
+
+  if (anchor_ != nullptr) {
+    const absl::Status anchored = anchor_->Write(head);
+    if (!anchored.ok()) return OutcomeUnknown(anchored);
+  }
+  return head;
+}
+
+absl::Status Log::EndCommit(const absl::StatusOr<Head>& committed) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  committing_ = false;
+  const bool syncer_waits = anchor_sync_due_ || !anchor_is_behind_;
+  if (committed.ok()) {
+    head_ = *committed;
+    anchor_is_behind_ = anchor_ != nullptr;
+  } else {
+    failure_ = committed.status();
+  }
+  if (syncer_waits) changed_.notify_all();
+  return committed.status();
+}
+
+absl::Status Log::CheckRoom() const {
+  std::uint64_t free_bytes = 0;
+  const rocksdb::IOStatus status =
+      file_system_->GetFreeSpace(path_, rocksdb::IOOptions(), &free_bytes, nullptr);
+  if (!status.ok()) return OutcomeUnknown(FromRocksDb(status, "asking for the free space"));
+  if (free_bytes >= options_.min_free_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the disk of ", path_, " has ", free_bytes, " bytes left, below the mark of ",
+      options_.min_free_bytes, "; nothing was written, free some space and try again"));
+}
+
+void Log::SyncAnchorInBackground() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return anchor_is_behind_ || closing_; });
+    if (!anchor_is_behind_) return;
+    changed_.wait_for(lock, kAnchorSyncDelay, [this] { return closing_; });
+
+    anchor_sync_due_ = true;
+    changed_.wait(lock, [this] { return !committing_; });
+    lock.unlock();
+    const absl::Status synced = anchor_->Sync();
+    lock.lock();
+    anchor_is_behind_ = false;
+    if (!synced.ok() && failure_.ok()) failure_ = OutcomeUnknown(synced);
+    anchor_sync_due_ = false;
+    changed_.notify_all();
+  }
+}
+
+// ------------------------------------------------------------------------------------ Reading
+
+Head Log::head() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return head_;
+}
+
+absl::StatusOr<Head> Log::HeadAt(Position next) const {
+  if (next == 0) return Head{0, EmptyRoot()};
+  const Head last = head();
+  if (next > last.next) {
+    return absl::OutOfRangeError(
+        absl::StrCat("the log is at position ", last.next, ", before ", next));
+  }
+  Reader reader = ReadFrom(next - 1);
+  const absl::StatusOr<const StoredBatch*> batch = reader.Next();
+  if (!batch.ok()) return batch.status();
+  if ((*batch)->head.next != next) {
+    return absl::NotFoundError(absl::StrCat("no batch ends at position ", next));
+  }
+  return (*batch)->head;
+}
+
+Log::Reader Log::ReadFrom(Position from) const {
+  return Reader(*this, from, WithinPrefix(kBatchPrefix));
+}
+
+absl::StatusOr<std::string> Log::Read(Position position) const {
+  Reader reader = ReadFrom(position);
+  const absl::StatusOr<const StoredBatch*> batch = reader.Next();
+  if (!batch.ok()) return batch.status();
+  if (*batch == nullptr) {
+    return absl::OutOfRangeError(absl::StrCat("position ", position, " is not in the log"));
+  }
+  return std::string((*batch)->events.front());
+}
+
+Log::Reader::Reader(const Log& log, Position from, const rocksdb::ReadOptions& options)
+    : log_(&log), next_(from), options_(options) {}
+
+absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
+  const Position end = log_->head().next;
+  if (next_ >= end) {
+    it_.reset();  // a reader that waits holds no files
+    return nullptr;
+  }
+  // An iterator sees the log as it was when it was made.
+  if (it_ != nullptr) it_->Next();
+  if (it_ == nullptr || (!it_->Valid() && it_->status().ok())) SeekTo(next_);
+  const absl::Status parsed = Parse(end);
+  if (!parsed.ok()) {
+    it_.reset();
+    return parsed;
+  }
+  return &batch_;
+}
+
+void Log::Reader::SeekTo(Position position) {
+  it_.reset(log_->db_->NewIterator(options_));
+  it_->SeekForPrev(BatchKey(position));
+}
+
+// Makes batch_ of the value under it_, which must hold the position next_.
+absl::Status Log::Reader::Parse(Position end) {
+  const auto damage = [this](absl::string_view what) {
+    return DataLoss(absl::StrCat("the batch with position ", next_, " ", what, kRestore));
+  };
+  if (!it_->status().ok()) {
+    return FromRocksDb(it_->status(), absl::StrCat("reading position ", next_));
+  }
+  if (!it_->Valid()) return damage("is missing");
+  const std::string_view key = AsView(it_->key());
+  const std::string_view value = AsView(it_->value());
+  const std::optional<BatchHeader> header = ParseHeader(value);
+  if (key.size() != kBatchKeyBytes || !header) return damage("is malformed");
+  const Position first = ReadBigEndian64(key.substr(1));
+  const Position after = first + header->count;
+  if (first > next_ || after <= next_) return damage("is missing");
+  if (after > end) return damage("reaches beyond the log");
+
+  batch_.events.clear();
+  std::string_view rest = value.substr(kBatchHeaderBytes);
+  for (Position position = first; position < after; ++position) {
+    if (rest.size() < sizeof(std::uint32_t)) return damage("is malformed");
+    const std::uint32_t size = ReadLittleEndian32(rest);
+    rest.remove_prefix(sizeof(size));
+    if (rest.size() < size) return damage("is malformed");
+    if (position >= next_) batch_.events.push_back(rest.substr(0, size));
+    rest.remove_prefix(size);
+  }
+  if (!rest.empty()) return damage("is malformed");
+
+  batch_.first = next_;
+  batch_.head = Head{after, header->root};
+  next_ = after;
+  return absl::OkStatus();
+}
+
+// ---------------------------------------------------------------------------------- Verifying
+
+absl::Status Log::Verify() const {
+  const Head head = this->head();
+  const rocksdb::Status files = db_->VerifyFileChecksums(rocksdb::ReadOptions());
+  if (!files.ok()) return FromRocksDb(files, "verifying the checksums of the files");
+
+  MerkleFrontier frontier;
+  std::vector<MerkleNode> completed;
+  std::uint64_t nodes = 0;
+  Reader reader = ReadFrom(0);
+  while (reader.position() < head.next) {
+    const absl::StatusOr<const StoredBatch*> batch = reader.Next();
+    if (!batch.ok()) return batch.status();
+    completed.clear();
+    for (const std::string_view event : (*batch)->events) {
+      frontier.Append(LeafHash(event), &completed);
+    }
+    if (frontier.Root() != (*batch)->head.root) {
+      return DataLoss(absl::StrCat("the events before position ", (*batch)->head.next,
+                                   " do not give the root that is stored there", kRestore));
+    }
+    for (const MerkleNode& node : completed) {
+      const absl::StatusOr<Hash> stored = StoredNode(node, rocksdb::ReadOptions());
+      if (!stored.ok()) return stored.status();
+      if (*stored != node.hash) {
+        return DataLoss(absl::StrCat("node ", node.index, " of level ", node.level,
+                                     " is not what the events give", kRestore));
+      }
+    }
+    nodes += completed.size();
+  }
+  if (frontier.Root() != head.root) {
+    return DataLoss(
+        absl::StrCat("the events do not give the root of position ", head.next, kRestore));
+  }
+  return VerifyNodes(head, nodes);
+}
+
+// No node is stored that the events [0, head.next) do not complete: there are `expected` of them.
+absl::Status Log::VerifyNodes(const Head& head, std::uint64_t expected) const {
+  std::uint64_t found = 0;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(WithinPrefix(kNodePrefix)));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const std::string_view key = AsView(it->key());
+    if (key.size() != kNodeKeyBytes || key[1] < kStoredLevel || key[1] > 63) {
+      return DataLoss(absl::StrCat("the key of a node is malformed", kRestore));
+    }
+    // An append that goes on meanwhile adds nodes beyond `head`.
+    if (ReadBigEndian64(key.substr(2)) < head.next >> key[1]) ++found;
+  }
+  if (!it->status().ok()) return FromRocksDb(it->status(), "reading the nodes");
+  if (found == expected) return absl::OkStatus();
+  return DataLoss(absl::StrCat("has ", found, " nodes where the events give ", expected, kRestore));
+}
+
+}  // namespace denier::store
