@@ -1,0 +1,636 @@
+#include "services/sequencer.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "denier/events/v1/event.pb.h"
+#include "projections/books.h"
+#include "services/rules/decide.h"
+
+namespace denier::services {
+namespace {
+
+using events::v1::Event;
+using rules::Refusal;
+using store::Position;
+
+// A batch takes no further submission beyond this, so that a submission of ordinary size always
+// fits below the store's own limit.
+constexpr std::size_t kBatchBytesTarget = store::kMaxBatchBytes / 4;
+// More than the packing adds to an event.
+constexpr std::size_t kPackedEventOverhead = 16;
+// Events that the rows may be behind before the decisions wait for them.
+constexpr std::size_t kMostTailEvents = 100'000;
+
+std::vector<Outcome> AnswerAll(std::size_t commands, const Refusal& refusal) {
+  return std::vector<Outcome>(commands, Outcome(refusal));
+}
+
+// The outcomes of an atomic group of which one command was refused.
+std::vector<Outcome> AnswerGroup(std::size_t commands, std::size_t refused, Refusal refusal) {
+  Refusal others = rules::Refuse(v1::ERROR_REASON_GROUP_REFUSED,
+                                 "another command of the atomic group was refused");
+  others = std::move(others).With("refused_index", static_cast<std::int64_t>(refused));
+  std::vector<Outcome> outcomes = AnswerAll(commands, others);
+  outcomes[refused] = std::move(refusal);
+  return outcomes;
+}
+
+Refusal RefusalOf(const absl::Status& failure) {
+  if (absl::IsDataLoss(failure) || absl::IsInternal(failure)) {
+    return rules::Refuse(v1::ERROR_REASON_DAMAGED, failure.ToString());
+  }
+  return rules::Refuse(v1::ERROR_REASON_OUTCOME_UNKNOWN, failure.ToString());
+}
+
+// The answer to an accepted command, from its event alone: a repetition gets the same one, for
+// ever.
+v1::CommandResult ResultOf(const v1::Command& command, const Event& event, Position position) {
+  v1::CommandResult result;
+  const bool dry_run = rules::HeaderOf(command)->validate_only();
+  result.set_position(dry_run ? -1 : static_cast<std::int64_t>(position));
+  result.set_fiscal_year(event.fiscal_year());
+  *result.mutable_warnings() = event.warnings();
+  if (dry_run) return result;
+  result.set_recorded_time_us(event.recorded_time_us());
+  if (rules::MovesEtag(command)) result.set_etag(absl::StrCat(position));
+  return result;
+}
+
+std::string RequestKey(std::string_view body_id, std::string_view request_id) {
+  return absl::StrCat(std::string(body_id), "/", std::string(request_id));
+}
+
+}  // namespace
+
+store::Hash ContentHash(const v1::Command& command) {
+  const v1::CommandHeader* header = rules::HeaderOf(command);
+  if (header == nullptr || !header->validate_only()) {
+    return store::Sha256Of(command.SerializeAsString());
+  }
+  v1::Command recorded = command;
+  const auto* reflection = recorded.GetReflection();
+  const auto* field =
+      reflection->GetOneofFieldDescriptor(recorded, recorded.GetDescriptor()->oneof_decl(0));
+  auto* request = reflection->MutableMessage(&recorded, field);
+  auto* its_header = static_cast<v1::CommandHeader*>(request->GetReflection()->MutableMessage(
+      request, request->GetDescriptor()->FindFieldByName("header")));
+  its_header->clear_validate_only();
+  return store::Sha256Of(recorded.SerializeAsString());
+}
+
+// What the deciding thread knows: the books up to the event that it accepted last, and the tail,
+// the events that are not in the stored rows yet.
+//
+// The books may be ahead of the stored rows, and load rows from them on demand. That a loaded row
+// is always the current one follows from this:
+//   - The stored rows hold exactly the events [0, c) for some c that never decreases (a generation
+//     that is swapped in is not behind the one before it), and c is never ahead of the books,
+//     because only durable events are folded and each of those was folded here first.
+//   - An event folded here leaves the rows that it touched in memory. EvictRows drops a row only
+//   when
+//     its last touch is below `stored`, a folded() read before: that touch is among the [0, c) of
+//     any later read.
+//   - So when a row is not in memory, every event that touched it is below c, and the row at c is
+//   the
+//     row at our position. Two rows that were loaded at different c fit together for that reason.
+// When events turn out not to have been written (a full disk), the books are ahead of the log: they
+// are dropped, and begin again on the rows once these stand at the head.
+class Sequencer::Decider {
+ public:
+  Decider(const store::Log& log, const projections::Runner& runner, const SequencerOptions& options,
+          std::int64_t last_recorded_us)
+      : log_(log),
+        runner_(runner),
+        options_(options),
+        next_(log.head().next),
+        tail_first_(next_),
+        last_recorded_us_(last_recorded_us) {}
+
+  // Decides a submission. Its events and its answer go into `round`.
+  void Decide(Waiting waiting, Round& round);
+
+  // Not OK: the books cannot be trusted, and nothing of the round may be written or answered.
+  const absl::Status& status() const { return status_; }
+
+  Position next() const { return next_; }
+
+  // Between two rounds: lets go of what the stored rows have by now. Waits when they are far
+  // behind.
+  absl::Status FollowRows();
+
+  // What was decided since the log's head is void. Waits until the rows stand there.
+  absl::Status BeginAgain();
+
+ private:
+  struct TailEvent {
+    std::string bytes;
+    std::string request;  // its key in tail_requests_
+  };
+
+  std::vector<Outcome> DecideGroup(const Submission& submission, Round& round);
+  // Accepted and not a dry run, or `fold`: the event is folded and is the tail's last.
+  Outcome DecideOne(const v1::Command& command, const store::Hash& content,
+                    const events::v1::Principal& actor, bool in_group, std::size_t room);
+  Outcome Accept(const v1::Command& command, Event event, bool in_group, std::size_t room);
+  Outcome Repeat(const v1::Command& command, const store::Hash& content, Position position);
+  Outcome Damaged(const absl::Status& status);
+  void ForgetFrom(Position position);
+
+  absl::StatusOr<std::optional<Event>> FindEvent(Position position) const;
+  absl::StatusOr<std::optional<Position>> FindRequest(std::string_view body_id,
+                                                      std::string_view request_id) const;
+  projections::Books NewBooks() const {
+    return projections::Books(
+        [this](const std::string& key) { return projections::RowsOf(runner_.views())(key); });
+  }
+  std::size_t RoomIn(const Round& round) const {
+    return store::kMaxBatchBytes - std::min(store::kMaxBatchBytes, round.batch.bytes().size());
+  }
+
+  const store::Log& log_;
+  const projections::Runner& runner_;
+  const SequencerOptions& options_;
+  absl::Status status_;
+
+  projections::Books books_ = NewBooks();
+  Position next_;  // of the next event
+
+  Position tail_first_;
+  std::deque<TailEvent> tail_;  // the events [tail_first_, next_)
+  std::unordered_map<std::string, Position> tail_requests_;
+  std::int64_t last_recorded_us_;
+};
+
+void Sequencer::Decider::Decide(Waiting waiting, Round& round) {
+  const Submission& submission = waiting.submission;
+  const std::size_t size = submission.commands.size();
+  std::vector<Outcome> outcomes;
+  if (submission.deadline < std::chrono::steady_clock::now()) {
+    outcomes = AnswerAll(size, rules::Refuse(v1::ERROR_REASON_DEADLINE_PASSED,
+                                             "the deadline passed before the command's turn"));
+  } else if (submission.atomic) {
+    outcomes = DecideGroup(submission, round);
+  } else {
+    outcomes.reserve(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      if (waiting.outcomes[i].has_value()) {
+        outcomes.push_back(std::move(*waiting.outcomes[i]));
+        continue;
+      }
+      const Position before = next_;
+      outcomes.push_back(DecideOne(submission.commands[i], submission.content[i], submission.actor,
+                                   /*in_group=*/false, RoomIn(round)));
+      if (next_ != before) round.batch.Add(tail_.back().bytes);
+    }
+  }
+  if (status_.ok()) status_ = books_.status();
+  round.answers.push_back({std::move(waiting.submission.done), std::move(outcomes)});
+}
+
+std::vector<Outcome> Sequencer::Decider::DecideGroup(const Submission& submission, Round& round) {
+  const Position first = next_;
+  const std::int64_t recorded_before_us = last_recorded_us_;
+  std::size_t room = RoomIn(round);
+  const bool dry_run = rules::HeaderOf(submission.commands.front())->validate_only();
+
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(submission.commands.size());
+  const Refusal* refusal = nullptr;
+  books_.Begin();
+  for (std::size_t i = 0; i < submission.commands.size() && refusal == nullptr; ++i) {
+    const Position before = next_;
+    outcomes.push_back(DecideOne(submission.commands[i], submission.content[i], submission.actor,
+                                 /*in_group=*/true, room));
+    if (next_ != before) room -= tail_.back().bytes.size() + kPackedEventOverhead;
+    refusal = std::get_if<Refusal>(&outcomes.back());
+  }
+
+  if (refusal != nullptr || dry_run) {
+    books_.Rollback();
+    ForgetFrom(first);
+    last_recorded_us_ = recorded_before_us;
+  } else {
+    books_.Keep();
+    for (Position position = first; position < next_; ++position) {
+      round.batch.Add(tail_[position - tail_first_].bytes);
+    }
+  }
+  if (refusal == nullptr) return outcomes;
+  const std::size_t refused = outcomes.size() - 1;
+  return AnswerGroup(submission.commands.size(), refused, *refusal);
+}
+
+Outcome Sequencer::Decider::DecideOne(const v1::Command& command, const store::Hash& content,
+                                      const events::v1::Principal& actor, bool in_group,
+                                      std::size_t room) {
+  const v1::CommandHeader& header = *rules::HeaderOf(command);
+  std::optional<Event> original;
+  if (command.has_reverse()) {
+    absl::StatusOr<std::optional<Event>> found =
+        FindEvent(static_cast<Position>(command.reverse().reversed_position()));
+    if (!found.ok()) return RefusalOf(found.status());
+    original = *std::move(found);
+  }
+  const Event* reversed = original.has_value() ? &*original : nullptr;
+
+  std::optional<Refusal> refusal = rules::Authorise(books_, actor, command, reversed);
+  if (refusal.has_value()) return *std::move(refusal);
+
+  absl::StatusOr<std::optional<Position>> earlier =
+      FindRequest(actor.body_id(), header.request_id());
+  if (!earlier.ok()) return Damaged(earlier.status());
+  if (earlier->has_value()) return Repeat(command, content, **earlier);
+
+  refusal = rules::CheckEtag(books_, command);
+  if (refusal.has_value()) return *std::move(refusal);
+
+  rules::Decision decision = rules::Decide(books_, actor, command, reversed);
+  if (Refusal* no = std::get_if<Refusal>(&decision)) return std::move(*no);
+  Event& event = std::get<Event>(decision);
+  if (header.validate_only() && !in_group) return ResultOf(command, event, next_);
+  last_recorded_us_ = std::max(options_.now_us(), last_recorded_us_);
+  event.set_recorded_time_us(last_recorded_us_);
+  event.set_request_sha256(content.data(), content.size());
+  return Accept(command, std::move(event), in_group, room);
+}
+
+Outcome Sequencer::Decider::Accept(const v1::Command& command, Event event, bool in_group,
+                                   std::size_t room) {
+  std::string bytes = event.SerializeAsString();
+  if (bytes.size() + kPackedEventOverhead > room) {
+    // Sent again by itself, a command finds an empty batch; a group that is too large never will.
+    if (in_group) return rules::InvalidField("commands", "the group is larger than one batch");
+    return rules::Refuse(v1::ERROR_REASON_OVERLOADED, "the batch is full; send it again");
+  }
+
+  if (!in_group) books_.Begin();
+  const absl::Status folded = books_.Fold(event, next_);
+  if (absl::IsOutOfRange(folded)) {
+    if (!in_group) books_.Rollback();
+    return rules::Refuse(v1::ERROR_REASON_AMOUNT_OVERFLOW, std::string(folded.message()));
+  }
+  if (!folded.ok()) return Damaged(folded);
+  if (!in_group) books_.Keep();
+
+  std::string request = RequestKey(event.actor().body_id(), event.request_id());
+  tail_requests_.emplace(request, next_);
+  tail_.push_back({std::move(bytes), std::move(request)});
+  return ResultOf(command, event, next_++);
+}
+
+Outcome Sequencer::Decider::Repeat(const v1::Command& command, const store::Hash& content,
+                                   Position position) {
+  absl::StatusOr<std::optional<Event>> event = FindEvent(position);
+  if (!event.ok()) return RefusalOf(event.status());
+  if (!event->has_value()) {
+    return Damaged(absl::DataLossError(
+        absl::StrCat("a request id stands for event ", position, ", which is not in the log")));
+  }
+  if ((*event)->request_sha256() != store::AsBytes(content)) {
+    return rules::Refuse(v1::ERROR_REASON_REQUEST_ID_REUSED,
+                         "the request id is bound to another content")
+        .With("request_id", rules::HeaderOf(command)->request_id());
+  }
+  return ResultOf(command, **event, position);
+}
+
+Outcome Sequencer::Decider::Damaged(const absl::Status& status) {
+  status_ = status;
+  return RefusalOf(status);
+}
+
+// The event at `position`, or nothing beyond the last.
+absl::StatusOr<std::optional<Event>> Sequencer::Decider::FindEvent(Position position) const {
+  if (position >= next_) return std::nullopt;
+  absl::StatusOr<std::string> bytes;
+  if (position >= tail_first_) {
+    bytes = tail_[position - tail_first_].bytes;
+  } else {
+    bytes = log_.Read(position);
+    if (!bytes.ok()) return bytes.status();
+  }
+  Event event;
+  if (!event.ParseFromString(*bytes)) {
+    return absl::DataLossError(absl::StrCat("event ", position, " does not decode"));
+  }
+  return event;
+}
+
+// The event that a request id is bound to. The tail begins where the stored rows may end.
+absl::StatusOr<std::optional<Position>> Sequencer::Decider::FindRequest(
+    std::string_view body_id, std::string_view request_id) const {
+  const auto it = tail_requests_.find(RequestKey(body_id, request_id));
+  if (it != tail_requests_.end()) return it->second;
+  absl::StatusOr<std::optional<Position>> stored =
+      runner_.views()->FindRequest(body_id, request_id);
+  if (!stored.ok()) return stored.status();
+  return *stored;
+}
+
+// Takes the events from `position` on out of the tail.
+void Sequencer::Decider::ForgetFrom(Position position) {
+  for (; next_ > position; --next_) {
+    tail_requests_.erase(tail_.back().request);
+    tail_.pop_back();
+  }
+}
+
+absl::Status Sequencer::Decider::FollowRows() {
+  if (absl::Status status = runner_.status(); !status.ok()) return status;
+  // Half of a tail that is too long is durable: a round or two are not.
+  while (tail_.size() > std::max(kMostTailEvents, 8 * options_.most_batch_commands)) {
+    const absl::Status status = runner_.WaitFor(
+        tail_first_ + tail_.size() / 2, std::chrono::steady_clock::now() + std::chrono::seconds(1));
+    if (!status.ok() && !absl::IsDeadlineExceeded(status)) return status;
+    if (status.ok()) break;
+  }
+  const Position folded = runner_.folded();
+  for (; tail_first_ < folded && !tail_.empty(); ++tail_first_) {
+    tail_requests_.erase(tail_.front().request);
+    tail_.pop_front();
+  }
+  books_.ForgetChanges();
+  books_.EvictRows(options_.most_cached_rows, folded);
+  return absl::OkStatus();
+}
+
+absl::Status Sequencer::Decider::BeginAgain() {
+  const Position head = log_.head().next;
+  absl::Status status;
+  do {
+    status = runner_.WaitFor(head, std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  } while (absl::IsDeadlineExceeded(status));
+  if (!status.ok()) return status;
+  books_ = NewBooks();
+  tail_.clear();
+  tail_requests_.clear();
+  next_ = tail_first_ = head;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Sequencer>> Sequencer::Start(store::Log& log,
+                                                            projections::Runner& runner,
+                                                            SequencerOptions options) {
+  const Position head = log.head().next;
+  if (runner.folded() != head) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the rows stand at ", runner.folded(), ", the log at ", head));
+  }
+  std::int64_t last_recorded_us = 0;
+  if (head > 0) {
+    absl::StatusOr<std::string> bytes = log.Read(head - 1);
+    if (!bytes.ok()) return bytes.status();
+    Event last;
+    if (!last.ParseFromString(*bytes)) {
+      return absl::DataLossError(absl::StrCat("event ", head - 1, " does not decode"));
+    }
+    last_recorded_us = last.recorded_time_us();
+  }
+  return std::unique_ptr<Sequencer>(
+      new Sequencer(log, runner, std::move(options), last_recorded_us));
+}
+
+Sequencer::Sequencer(store::Log& log, projections::Runner& runner, SequencerOptions options,
+                     std::int64_t last_recorded_us)
+    : log_(log),
+      runner_(runner),
+      options_(std::move(options)),
+      decider_(std::make_unique<Decider>(log, runner, options_, last_recorded_us)),
+      deciding_thread_([this] { DecideInTurn(); }),
+      committing_thread_([this] { CommitInTurn(); }) {}
+
+Sequencer::~Sequencer() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  deciding_thread_.join();
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  committing_thread_.join();
+}
+
+void Sequencer::Submit(Submission submission) {
+  const std::size_t size = submission.commands.size();
+  Waiting waiting{std::move(submission), std::vector<std::optional<Outcome>>(size), 0};
+  const std::vector<v1::Command>& commands = waiting.submission.commands;
+  std::size_t decided = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    waiting.bytes += commands[i].ByteSizeLong();
+    std::optional<Refusal> refusal = rules::CheckForm(commands[i]);
+    if (!refusal.has_value() && waiting.submission.atomic &&
+        rules::HeaderOf(commands[i])->validate_only() !=
+            rules::HeaderOf(commands[0])->validate_only()) {
+      refusal = rules::InvalidField("header.validate_only", "want the same in the whole group");
+    }
+    if (!refusal.has_value()) continue;
+    if (waiting.submission.atomic) {
+      waiting.submission.done(AnswerGroup(size, i, *std::move(refusal)));
+      return;
+    }
+    waiting.outcomes[i] = *std::move(refusal);
+    ++decided;
+  }
+  if (decided == size) {
+    std::vector<Outcome> outcomes;
+    for (auto& outcome : waiting.outcomes) outcomes.push_back(*std::move(outcome));
+    waiting.submission.done(std::move(outcomes));
+    return;
+  }
+
+  Refusal refusal;
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_.ok()) {
+      refusal = RefusalOf(failure_);
+    } else if (stopping_) {
+      refusal = rules::Refuse(v1::ERROR_REASON_STOPPING, "the server is stopping");
+    } else if (!queue_.empty() && (queued_commands_ + size > options_.most_queued_commands ||
+                                   queued_bytes_ + waiting.bytes > options_.most_queued_bytes)) {
+      refusal = rules::Refuse(v1::ERROR_REASON_OVERLOADED, "too many commands wait")
+                    .With("queued_commands", static_cast<std::int64_t>(queued_commands_));
+    } else {
+      queued_commands_ += size;
+      queued_bytes_ += waiting.bytes;
+      queue_.push_back(std::move(waiting));
+      if (options_.observer.queued) options_.observer.queued(queued_commands_);
+      changed_.notify_all();
+      return;
+    }
+  }
+  waiting.submission.done(AnswerAll(size, refusal));
+}
+
+void Sequencer::DecideInTurn() {
+  Round open;
+  open.first = decider_->next();
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] {
+      return !failure_.ok() || disk_full_ || (!queue_.empty() && HasRoom(open)) ||
+             (!committing_ && (!open.answers.empty() || stopping_)) ||
+             (stopping_ && !queue_.empty());
+    });
+
+    if (!failure_.ok()) {
+      const Refusal refusal = RefusalOf(failure_);
+      std::vector<Waiting> waiting = TakeWholeQueue();
+      lock.unlock();
+      Reject(open, refusal);
+      Reject(std::move(waiting), refusal);
+      return;  // Submit answers from now on
+    }
+
+    if (disk_full_) {
+      lock.unlock();
+      Reject(open, rules::Refuse(v1::ERROR_REASON_DISK_FULL,
+                                 "the disk is at its low-water mark; nothing was written"));
+      const absl::Status status = decider_->BeginAgain();
+      open = Round();
+      open.first = decider_->next();
+      lock.lock();
+      disk_full_ = false;
+      if (!status.ok()) Fail(status, lock);
+      continue;
+    }
+
+    if (!committing_ && !open.answers.empty()) {
+      committing_ = true;
+      handed_over_ = std::move(open);
+      changed_.notify_all();
+      lock.unlock();
+      open = Round();
+      open.first = decider_->next();
+      const absl::Status status = decider_->FollowRows();
+      lock.lock();
+      if (!status.ok()) Fail(status, lock);
+      continue;
+    }
+
+    if (stopping_) {
+      std::vector<Waiting> waiting = TakeWholeQueue();
+      lock.unlock();
+      Reject(std::move(waiting),
+             rules::Refuse(v1::ERROR_REASON_STOPPING, "the server is stopping"));
+      lock.lock();
+      if (open.answers.empty() && !committing_ && !disk_full_ && failure_.ok()) return;
+      continue;
+    }
+
+    std::vector<Waiting> taken = TakeQueue(open);
+    lock.unlock();
+    for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open);
+    lock.lock();
+    if (!decider_->status().ok()) Fail(decider_->status(), lock);
+  }
+}
+
+void Sequencer::CommitInTurn() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return handed_over_.has_value() || closing_; });
+    if (!handed_over_.has_value()) return;
+    Round round = *std::move(handed_over_);
+    handed_over_.reset();
+    lock.unlock();
+
+    const absl::Status status = Commit(round);
+    lock.lock();
+    if (absl::IsResourceExhausted(status)) {
+      disk_full_ = true;
+    } else if (!status.ok()) {
+      Fail(status, lock);
+    }
+    committing_ = false;
+    changed_.notify_all();
+  }
+}
+
+// Whether the next submission in the queue fits the round that is being decided.
+bool Sequencer::HasRoom(const Round& open) const {
+  return open.commands == 0 || (open.bytes < kBatchBytesTarget &&
+                                open.commands + queue_.front().submission.commands.size() <=
+                                    options_.most_batch_commands);
+}
+
+// Takes what waits into the round, as much as fits it.
+std::vector<Sequencer::Waiting> Sequencer::TakeQueue(Round& open) {
+  std::vector<Waiting> taken;
+  while (!queue_.empty() && HasRoom(open)) {
+    const std::size_t size = queue_.front().submission.commands.size();
+    open.commands += size;
+    open.bytes += queue_.front().bytes;
+    queued_commands_ -= size;
+    queued_bytes_ -= queue_.front().bytes;
+    taken.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  if (options_.observer.queued) options_.observer.queued(queued_commands_);
+  return taken;
+}
+
+std::vector<Sequencer::Waiting> Sequencer::TakeWholeQueue() {
+  std::vector<Waiting> taken(std::make_move_iterator(queue_.begin()),
+                             std::make_move_iterator(queue_.end()));
+  queue_.clear();
+  queued_commands_ = queued_bytes_ = 0;
+  if (options_.observer.queued) options_.observer.queued(0);
+  return taken;
+}
+
+// Nothing more is decided. Lets go of the lock to tell the observer.
+void Sequencer::Fail(const absl::Status& status, std::unique_lock<std::mutex>& lock) {
+  if (!failure_.ok()) return;
+  failure_ = status;
+  changed_.notify_all();
+  if (!options_.observer.failed) return;
+  lock.unlock();
+  options_.observer.failed(status);
+  lock.lock();
+}
+
+// Makes the round durable, then answers it.
+absl::Status Sequencer::Commit(Round& round) {
+  if (!round.batch.empty()) {
+    const auto start = std::chrono::steady_clock::now();
+    const absl::StatusOr<Position> first = log_.Append(round.batch, round.first);
+    if (!first.ok()) {
+      Reject(round, absl::IsResourceExhausted(first.status())
+                        ? rules::Refuse(v1::ERROR_REASON_DISK_FULL,
+                                        "the disk is at its low-water mark; nothing was written")
+                        : RefusalOf(first.status()));
+      return first.status();
+    }
+    runner_.NotifyHead();
+    if (options_.observer.committed) {
+      options_.observer.committed(round.batch.size(),
+                                  std::chrono::duration_cast<std::chrono::microseconds>(
+                                      std::chrono::steady_clock::now() - start));
+    }
+  }
+  for (Answer& answer : round.answers) answer.done(std::move(answer.outcomes));
+  return absl::OkStatus();
+}
+
+// Answers everything in the round with `refusal`, whatever had been decided.
+void Sequencer::Reject(Round& round, const Refusal& refusal) {
+  for (Answer& answer : round.answers) answer.done(AnswerAll(answer.outcomes.size(), refusal));
+  round.answers.clear();
+}
+
+void Sequencer::Reject(std::vector<Waiting> waiting, const Refusal& refusal) {
+  for (Waiting& one : waiting) {
+    one.submission.done(AnswerAll(one.submission.commands.size(), refusal));
+  }
+}
+
+}  // namespace denier::services
