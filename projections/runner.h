@@ -1,5 +1,5 @@
-// Keeps the rows of the projections: folds what is durable in the log into `views/`, rows and cursor in
-// one write, and builds them anew beside the live ones.
+// Keeps the rows of the projections: folds what is durable in the log into `views/`, rows and
+// cursor in one write, and builds them anew beside the live ones.
 //
 //   auto runner = Runner::Start(log, views_folder);   // at the head of the log on return
 //   log.Append(...); runner->NotifyHead();
@@ -12,11 +12,15 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "projections/books.h"
@@ -29,15 +33,16 @@ namespace denier::projections {
 class Runner {
  public:
   struct Rebuilt {
-    store::Position next = 0;         // events folded into the rows that were swapped in
-    std::int64_t rows_compared = 0;   // with the live ones, at one position
-    std::string first_difference;     // key of the first row that differed; empty: none did
+    store::Position next = 0;        // events folded into the rows that were swapped in
+    std::int64_t rows_compared = 0;  // with the live ones, at one position
+    std::string first_difference;    // key of the first row that differed; empty: none did
   };
 
-  // Opens the rows in `views_folder`. Rows that are missing, damaged, of another format, or of another
-  // log than `log` (cursor and root are compared) are dropped and computed from the first event; what
-  // is missing at the end is folded. On return the rows stand at the head of the log. `say` hears, in
-  // a sentence, what was found and how it goes on. `log` must outlive the runner.
+  // Opens the rows in `views_folder`. Rows that are missing, damaged, of another format, or of
+  // another log than `log` (cursor and root are compared) are dropped and computed from the first
+  // event; what is missing at the end is folded. On return the rows stand at the head of the log.
+  // `say` hears, in a sentence, what was found and how it goes on, now and later, from whichever
+  // thread. `log` must outlive the runner.
   // DATA_LOSS: an event does not decode or does not fold; the message names its position.
   static absl::StatusOr<std::unique_ptr<Runner>> Start(
       const store::Log& log, const std::string& views_folder,
@@ -52,14 +57,13 @@ class Runner {
   // The log has grown; returns at once.
   void NotifyHead();
 
-  // Returns once the events [0, next) are in the rows. DEADLINE_EXCEEDED: not in time. Otherwise what
-  // stopped the runner.
-  absl::Status WaitFor(store::Position next,
-                       std::chrono::steady_clock::time_point deadline) const;
+  // Returns once the events [0, next) are in the rows. DEADLINE_EXCEEDED: not in time. Otherwise
+  // what stopped the runner.
+  absl::Status WaitFor(store::Position next, std::chrono::steady_clock::time_point deadline) const;
 
-  // Calls `done` once, from the runner's thread or at once: when the events [0, next) are in the rows
-  // (true), or when `deadline` has passed or the runner has stopped (false). For callers that may not
-  // block.
+  // Calls `done` once, from the runner's thread or at once: when the events [0, next) are in the
+  // rows (true), or when `deadline` has passed or the runner has stopped (false). For callers that
+  // may not block.
   void CallWhenFolded(store::Position next, std::chrono::steady_clock::time_point deadline,
                       std::function<void(bool folded)> done);
 
@@ -72,15 +76,61 @@ class Runner {
   // OK, or why the runner has stopped for good.
   absl::Status status() const;
 
-  // Builds all rows from the first event beside the live ones, compares the two at one position, swaps
-  // the new ones in and deletes the old. Folding and queries go on meanwhile. One at a time.
+  // Builds all rows from the first event beside the live ones, compares the two at one position,
+  // swaps the new ones in and deletes the old. Folding and queries go on meanwhile. One at a time.
   // FAILED_PRECONDITION: another one is running.
   absl::StatusOr<Rebuilt> Rebuild();
 
  private:
-  Runner(const store::Log& log, const std::string& views_folder,
-         const store::ViewsOptions& options, std::function<void(const std::string&)> say);
-  // (the engineer of the runner fills this in)
+  class Rows;  // one generation, and how far it is folded
+  struct Waiter {
+    std::chrono::steady_clock::time_point deadline;
+    std::function<void(bool folded)> done;
+  };
+  // By position, then in the order in which they came.
+  using WaiterKey = std::pair<store::Position, std::uint64_t>;
+
+  Runner(const store::Log& log, const std::string& views_folder, const store::ViewsOptions& options,
+         std::function<void(const std::string&)> say);
+
+  absl::StatusOr<std::unique_ptr<Rows>> OpenStored();
+  absl::StatusOr<std::unique_ptr<Rows>> Compute();
+  absl::Status CatchUp(Rows& rows, const char* what);
+
+  void Run();
+  absl::Status ReplaceDamaged(std::unique_lock<std::mutex>& lock);
+  absl::Status FoldBesideTheLiveOnes(std::unique_lock<std::mutex>& lock);
+  void Publish();
+  void StopWith(std::unique_lock<std::mutex>& lock, absl::Status status);
+  void AnswerWaiters(std::unique_lock<std::mutex>& lock);
+  void WaitUntil(std::unique_lock<std::mutex>& lock, absl::FunctionRef<bool()> awake);
+
+  absl::StatusOr<Rebuilt> RebuildBesideTheLiveOnes();
+
+  const store::Log& log_;
+  const std::function<void(const std::string&)> say_;
+  // Used by Start, and then by whoever has set rebuilding_.
+  store::Generations generations_;
+  // The runner's thread's; Rebuild exchanges it while parked_.
+  std::unique_ptr<Rows> live_;
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable progress_;  // folded_, status_, parked_, rebuilding_
+  std::condition_variable wake_;              // log_grew_, stopping_, swap_wanted_, a new waiter
+  // All of these are guarded by mutex_.
+  std::shared_ptr<store::Views> views_;
+  store::Position folded_ = 0;
+  absl::Status status_;
+  bool log_grew_ = true;
+  bool stopping_ = false;
+  bool rebuilding_ = false;
+  bool swap_wanted_ = false;
+  bool parked_ = false;  // the thread does not touch live_
+  std::map<WaiterKey, Waiter> waiters_;
+  std::set<std::pair<std::chrono::steady_clock::time_point, WaiterKey>> deadlines_;
+  std::uint64_t waiters_seen_ = 0;
+
+  std::thread thread_;
 };
 
 // Reads rows of `views` for Books. Keeps it alive.
