@@ -8,7 +8,8 @@
 //   absl::Status status = views->Commit(std::move(write), Cursor{head.next, head.root});
 //
 // RocksDB keeps a checksum of every block: a flipped bit makes a read fail with DATA_LOSS, never
-// give another figure. The caller answers damage by building a new generation from the log.
+// give another figure. The caller answers damage by building a new generation from the log. What
+// the disk itself reports (no room, an I/O error) is UNAVAILABLE, from every call.
 #ifndef DENIER_STORE_VIEWS_H_
 #define DENIER_STORE_VIEWS_H_
 
@@ -17,6 +18,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <cstddef>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -46,7 +48,8 @@ class Views : public std::enable_shared_from_this<Views> {
   class Write;
   class Snapshot;
 
-  // Opens the generation in `directory`, or makes an empty one, at cursor 0.
+  // Opens the generation in `directory`, or makes an empty one, at the cursor of an empty log
+  // (position 0, EmptyRoot()). Memory and time do not grow with the number of rows.
   // DATA_LOSS: damaged; Destroy it and compute its rows again.
   static absl::StatusOr<std::shared_ptr<Views>> Open(const std::string& directory,
                                                      const ViewsOptions& options = {});
@@ -64,8 +67,9 @@ class Views : public std::enable_shared_from_this<Views> {
   Cursor cursor() const;
 
   // Puts the rows and the cursor in place in one write: whoever reads sees both or neither. Durable
-  // after the next Flush.
-  // INTERNAL: `cursor` does not advance; nothing was written.
+  // after the next Flush; closing without one loses it.
+  // INTERNAL: `cursor` does not advance; nothing was written. DATA_LOSS: damage was met while rows
+  // were merged in the background; nothing more can be written.
   absl::Status Commit(Write&& write, const Cursor& cursor);
 
   // Makes everything up to cursor() durable. The runner calls it every 200,000 events at the
@@ -76,7 +80,7 @@ class Views : public std::enable_shared_from_this<Views> {
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
 
   // The position that a request id of `scope` was given to, or nothing. Behind a Bloom filter: an
-  // id that was never seen costs no read of the disk.
+  // id that was never seen costs no read of the rows. DATA_LOSS: damaged.
   absl::StatusOr<std::optional<Position>> FindRequest(std::string_view scope,
                                                       std::string_view request_id) const;
 
@@ -87,12 +91,23 @@ class Views : public std::enable_shared_from_this<Views> {
   void DestroyOnClose();
 
  private:
+  friend class Generations;
   Views(std::string directory, const ViewsOptions& options);
+
+  absl::Status OpenDatabase();
+  absl::StatusOr<Cursor> ReadCursor(const rocksdb::ReadOptions& options) const;
+  absl::StatusOr<std::optional<std::string>> Read(const rocksdb::ReadOptions& options,
+                                                  rocksdb::ColumnFamilyHandle* family,
+                                                  std::string_view key) const;
 
   const std::string directory_;
   const ViewsOptions options_;
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::ColumnFamilyHandle* rows_ = nullptr;
+  rocksdb::ColumnFamilyHandle* requests_ = nullptr;
+  rocksdb::ColumnFamilyHandle* cursors_ = nullptr;  // one key
+  std::promise<void> closed_;                       // kept when the files are let go
 
   mutable std::mutex mutex_;
   Cursor cursor_;                  // guarded by mutex_
@@ -106,11 +121,13 @@ class Views::Write {
   void Delete(std::string_view key);
   void PutRequest(std::string_view scope, std::string_view request_id, Position position);
 
-  std::size_t size() const { return static_cast<std::size_t>(batch_.Count()); }
+  // The number of changes.
+  std::size_t size() const { return static_cast<std::size_t>(rows_.Count()) + requests_.size(); }
 
  private:
   friend class Views;
-  rocksdb::WriteBatch batch_;
+  rocksdb::WriteBatch rows_;
+  std::vector<std::pair<std::string, Position>> requests_;  // by key
 };
 
 // The rows and the cursor at one moment, unmoved by later commits. Any thread; keeps its Views
@@ -139,7 +156,7 @@ class Views::Snapshot {
   rocksdb::ReadOptions AtThisMoment() const;
 
   std::shared_ptr<const Views> views_;
-  std::shared_ptr<const rocksdb::Snapshot> snapshot_;  // released before views_
+  std::shared_ptr<const rocksdb::Snapshot> snapshot_;
 };
 
 // The generations in the folder views/: 000001/, 000002/ ... and CURRENT, which names the one that
@@ -155,6 +172,7 @@ class Generations {
  public:
   explicit Generations(std::string directory, ViewsOptions options = {});
 
+  // The promoted generation; the same object for as long as somebody holds it.
   // NOT_FOUND: no CURRENT, or not one that names a generation. DATA_LOSS: the generation is
   // damaged. To both the answer is Start().
   absl::StatusOr<std::shared_ptr<Views>> OpenCurrent();
@@ -163,21 +181,30 @@ class Generations {
   absl::StatusOr<std::shared_ptr<Views>> Start();
 
   // Flushes `views`, then makes it the one that OpenCurrent opens. Durable on return.
+  // INVALID_ARGUMENT: it is not a generation of this folder.
   absl::Status Promote(Views& views);
 
-  // Deletes every generation but the current one: a dropped one that is still open here, once its
-  // last user is gone.
+  // Deletes every generation but the current one, one that is being built included: a dropped one
+  // that is still open here, once its last user is gone.
+  // NOT_FOUND: there is no current one; nothing was deleted.
   absl::Status DropOthers();
 
  private:
+  struct Opened {
+    std::weak_ptr<Views> views;
+    std::shared_future<void> closed;  // its last user may be closing it in another thread
+  };
+
   absl::StatusOr<std::string> CurrentName() const;
   absl::StatusOr<std::vector<std::string>> Names() const;
   absl::StatusOr<std::shared_ptr<Views>> OpenNamed(const std::string& name);
+  std::shared_ptr<Views> FindOpen(const std::string& name);
+  std::string PathOf(const std::string& name) const { return directory_ + "/" + name; }
 
   const std::string directory_;
   const ViewsOptions options_;
   const std::shared_ptr<rocksdb::FileSystem> file_system_;
-  std::map<std::string, std::weak_ptr<Views>> open_;
+  std::map<std::string, Opened> opened_;  // by name
 };
 
 }  // namespace denier::store

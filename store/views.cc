@@ -1,0 +1,420 @@
+#include "store/views.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/io_status.h>
+#include <rocksdb/iterator.h>
+#include <rocksdb/options.h>
+#include <rocksdb/snapshot.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "store/encoding.h"
+#include "store/merkle.h"
+
+namespace denier::store {
+namespace {
+
+// On disk: renaming one, or changing what its keys or values look like, makes every server rebuild.
+constexpr char kRequestsFamily[] = "requests";
+constexpr char kCursorsFamily[] = "cursors";
+constexpr std::string_view kCursorKey = "rows";
+
+constexpr char kCurrentFile[] = "/CURRENT";
+constexpr std::size_t kNameDigits = 6;
+
+// What bounds the memory of one generation, whatever its size on disk.
+constexpr std::size_t kBlockCacheBytes = std::size_t{64} << 20;
+constexpr std::size_t kWriteBufferBytes = std::size_t{16} << 20;  // two of them a family
+constexpr int kMaxOpenFiles = 256;
+
+absl::Status ToStatus(const rocksdb::Status& status, const std::string& where) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string message = "views in " + where + ": " + status.ToString();
+  // A file that is gone is damage like another; any other I/O error is the disk speaking.
+  if (status.IsIOError() && !status.IsPathNotFound()) return absl::UnavailableError(message);
+  if (status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) {
+    return absl::UnavailableError(message);
+  }
+  return absl::DataLossError(message + "; they are to be computed again from the log");
+}
+
+bool IsMissing(const rocksdb::Status& status) {
+  return status.IsNotFound() || status.IsPathNotFound();
+}
+
+std::shared_ptr<rocksdb::FileSystem> FileSystemOf(const ViewsOptions& options) {
+  return options.file_system != nullptr ? options.file_system : rocksdb::FileSystem::Default();
+}
+
+std::string EncodePosition(Position position) {
+  std::string bytes;
+  AppendLittleEndian64(position, &bytes);
+  return bytes;
+}
+
+std::string EncodeCursor(const Cursor& cursor) {
+  std::string bytes = EncodePosition(cursor.next);
+  bytes.append(AsBytes(cursor.root));
+  return bytes;
+}
+
+// The length of the scope comes first, so no two pairs of scope and id share a key.
+std::string RequestKey(std::string_view scope, std::string_view request_id) {
+  std::string key;
+  AppendLittleEndian64(scope.size(), &key);
+  key.append(scope).append(request_id);
+  return key;
+}
+
+// For point reads behind a Bloom filter. The index and the filters are cut in blocks that share the
+// cache with the rows: as they grow with the history they cost reads, not memory.
+rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.checksum = rocksdb::kXXH3;
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+
+  rocksdb::ColumnFamilyOptions options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.compression = rocksdb::kLZ4Compression;
+  options.write_buffer_size = kWriteBufferBytes;
+  options.max_write_buffer_number = 2;
+  options.level_compaction_dynamic_level_bytes = true;
+  return options;
+}
+
+rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
+  rocksdb::DBOptions options;
+  options.env = env;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.paranoid_checks = true;
+  // Without a WAL this is what keeps rows, requests and cursor at one moment on disk.
+  options.atomic_flush = true;
+  // Closing is no better than a crash: what is durable is what was flushed on purpose.
+  options.avoid_flush_during_shutdown = true;
+  options.max_open_files = kMaxOpenFiles;
+  options.max_file_opening_threads = 1;  // more of them take longer to start than to open files
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.keep_log_file_num = 2;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  return options;
+}
+
+rocksdb::WriteOptions WithoutWal() {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  return options;
+}
+
+bool IsGenerationName(std::string_view name) {
+  return name.size() == kNameDigits &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+absl::Status SyncDirectory(rocksdb::FileSystem& file_system, const std::string& path) {
+  std::unique_ptr<rocksdb::FSDirectory> directory;
+  rocksdb::IOStatus status =
+      file_system.NewDirectory(path, rocksdb::IOOptions(), &directory, nullptr);
+  if (status.ok()) status = directory->Fsync(rocksdb::IOOptions(), nullptr);
+  return ToStatus(status, path);
+}
+
+}  // namespace
+
+Views::Views(std::string directory, const ViewsOptions& options)
+    : directory_(std::move(directory)),
+      options_(options),
+      env_(rocksdb::NewCompositeEnv(FileSystemOf(options))),
+      cursor_{0, EmptyRoot()} {}
+
+absl::StatusOr<std::shared_ptr<Views>> Views::Open(const std::string& directory,
+                                                   const ViewsOptions& options) {
+  std::shared_ptr<Views> views(new Views(directory, options));
+  if (absl::Status status = views->OpenDatabase(); !status.ok()) return status;
+  absl::StatusOr<Cursor> cursor = views->ReadCursor(rocksdb::ReadOptions());
+  if (!cursor.ok()) return cursor.status();
+  views->cursor_ = *cursor;
+  return views;
+}
+
+absl::Status Views::OpenDatabase() {
+  const rocksdb::ColumnFamilyOptions family = FamilyOptions(rocksdb::NewLRUCache(kBlockCacheBytes));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(env_.get()), directory_,
+                                                   {{rocksdb::kDefaultColumnFamilyName, family},
+                                                    {kRequestsFamily, family},
+                                                    {kCursorsFamily, family}},
+                                                   &handles, &db);
+  if (!status.ok()) return ToStatus(status, directory_);
+  db_.reset(db);
+  rows_ = handles[0];
+  requests_ = handles[1];
+  cursors_ = handles[2];
+  return absl::OkStatus();
+}
+
+absl::Status Views::Destroy(const std::string& directory, const ViewsOptions& options) {
+  const std::shared_ptr<rocksdb::FileSystem> file_system = FileSystemOf(options);
+  const rocksdb::IOOptions io;
+  std::vector<std::string> names;
+  rocksdb::IOStatus status = file_system->GetChildren(directory, io, &names, nullptr);
+  if (IsMissing(status)) return absl::OkStatus();
+  for (const std::string& name : names) {
+    if (!status.ok()) break;
+    if (name != "." && name != "..") {
+      status = file_system->DeleteFile(directory + "/" + name, io, nullptr);
+    }
+  }
+  // The folder goes last: once it is gone its name may be given to a new generation.
+  if (status.ok()) status = file_system->DeleteDir(directory, io, nullptr);
+  return ToStatus(status, directory);
+}
+
+Views::~Views() {
+  if (db_ != nullptr) {
+    for (rocksdb::ColumnFamilyHandle* family : {rows_, requests_, cursors_}) {
+      db_->DestroyColumnFamilyHandle(family);
+    }
+    db_.reset();
+  }
+  // Should it fail, the folder stays behind for the next Generations::DropOthers.
+  if (destroy_on_close_) Destroy(directory_, options_).IgnoreError();
+  closed_.set_value();
+}
+
+Cursor Views::cursor() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return cursor_;
+}
+
+absl::Status Views::Commit(Write&& write, const Cursor& cursor) {
+  if (const Position at = this->cursor().next; cursor.next <= at) {
+    return absl::InternalError("views in " + directory_ + ": commit of cursor " +
+                               std::to_string(cursor.next) + " onto cursor " + std::to_string(at));
+  }
+  rocksdb::WriteBatch batch = std::move(write.rows_);
+  for (const auto& [key, position] : write.requests_) {
+    batch.Put(requests_, key, EncodePosition(position));
+  }
+  batch.Put(cursors_, kCursorKey, EncodeCursor(cursor));
+  const rocksdb::Status status = db_->Write(WithoutWal(), &batch);
+  if (!status.ok()) return ToStatus(status, directory_);
+
+  const std::lock_guard<std::mutex> lock(mutex_);
+  cursor_ = cursor;
+  return absl::OkStatus();
+}
+
+absl::Status Views::Flush() {
+  return ToStatus(db_->Flush(rocksdb::FlushOptions(), {rows_, requests_, cursors_}), directory_);
+}
+
+absl::StatusOr<std::optional<std::string>> Views::Read(const rocksdb::ReadOptions& options,
+                                                       rocksdb::ColumnFamilyHandle* family,
+                                                       std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get(options, family, key, &value);
+  if (status.ok()) return value;
+  if (status.IsNotFound()) return std::nullopt;
+  return ToStatus(status, directory_);
+}
+
+absl::StatusOr<Cursor> Views::ReadCursor(const rocksdb::ReadOptions& options) const {
+  absl::StatusOr<std::optional<std::string>> bytes = Read(options, cursors_, kCursorKey);
+  if (!bytes.ok()) return bytes.status();
+  Cursor cursor{0, EmptyRoot()};
+  if (!bytes->has_value()) return cursor;
+  if ((*bytes)->size() != sizeof(Position) + cursor.root.size()) {
+    return absl::DataLossError("views in " + directory_ + ": the cursor has " +
+                               std::to_string((*bytes)->size()) + " bytes");
+  }
+  cursor.next = ReadLittleEndian64(**bytes);
+  std::memcpy(cursor.root.data(), (*bytes)->data() + sizeof(Position), cursor.root.size());
+  return cursor;
+}
+
+absl::StatusOr<std::optional<std::string>> Views::Get(std::string_view key) const {
+  return Read(rocksdb::ReadOptions(), rows_, key);
+}
+
+absl::StatusOr<std::optional<Position>> Views::FindRequest(std::string_view scope,
+                                                           std::string_view request_id) const {
+  absl::StatusOr<std::optional<std::string>> bytes =
+      Read(rocksdb::ReadOptions(), requests_, RequestKey(scope, request_id));
+  if (!bytes.ok()) return bytes.status();
+  if (!bytes->has_value()) return std::nullopt;
+  if ((*bytes)->size() != sizeof(Position)) {
+    return absl::DataLossError("views in " + directory_ + ": a request's position has " +
+                               std::to_string((*bytes)->size()) + " bytes");
+  }
+  return ReadLittleEndian64(**bytes);
+}
+
+Views::Snapshot Views::TakeSnapshot() const { return Snapshot(shared_from_this()); }
+
+void Views::DestroyOnClose() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  destroy_on_close_ = true;
+}
+
+void Views::Write::Put(std::string_view key, std::string_view row) { rows_.Put(key, row); }
+
+void Views::Write::Delete(std::string_view key) { rows_.Delete(key); }
+
+void Views::Write::PutRequest(std::string_view scope, std::string_view request_id,
+                              Position position) {
+  requests_.emplace_back(RequestKey(scope, request_id), position);
+}
+
+// The deleter holds the views itself: whichever member is assigned or destroyed first, the database
+// outlives its snapshot.
+Views::Snapshot::Snapshot(std::shared_ptr<const Views> views)
+    : views_(std::move(views)),
+      snapshot_(views_->db_->GetSnapshot(), [views = views_](const rocksdb::Snapshot* snapshot) {
+        views->db_->ReleaseSnapshot(snapshot);
+      }) {}
+
+rocksdb::ReadOptions Views::Snapshot::AtThisMoment() const {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot_.get();
+  return options;
+}
+
+absl::StatusOr<Cursor> Views::Snapshot::cursor() const {
+  return views_->ReadCursor(AtThisMoment());
+}
+
+absl::StatusOr<std::optional<std::string>> Views::Snapshot::Get(std::string_view key) const {
+  return views_->Read(AtThisMoment(), views_->rows_, key);
+}
+
+absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::Scan(
+    std::string_view prefix, std::string_view start_after, std::size_t limit) const {
+  const std::unique_ptr<rocksdb::Iterator> it(
+      views_->db_->NewIterator(AtThisMoment(), views_->rows_));
+  it->Seek(std::max(prefix, start_after));
+  if (!start_after.empty() && it->Valid() && it->key() == rocksdb::Slice(start_after)) it->Next();
+
+  std::vector<Row> rows;
+  for (; rows.size() < limit && it->Valid() && it->key().starts_with(prefix); it->Next()) {
+    rows.push_back({it->key().ToString(), it->value().ToString()});
+  }
+  if (!it->status().ok()) return ToStatus(it->status(), views_->directory_);
+  return rows;
+}
+
+Generations::Generations(std::string directory, ViewsOptions options)
+    : directory_(std::move(directory)),
+      options_(std::move(options)),
+      file_system_(FileSystemOf(options_)) {}
+
+absl::StatusOr<std::string> Generations::CurrentName() const {
+  std::string name;
+  const rocksdb::IOStatus status =
+      rocksdb::ReadFileToString(file_system_.get(), directory_ + kCurrentFile, &name);
+  if (IsMissing(status)) return absl::NotFoundError("no views in " + directory_);
+  if (!status.ok()) return ToStatus(status, directory_);
+  if (!name.empty() && name.back() == '\n') name.pop_back();
+
+  absl::StatusOr<std::vector<std::string>> names = Names();
+  if (!names.ok()) return names.status();
+  if (std::find(names->begin(), names->end(), name) == names->end()) {
+    return absl::NotFoundError("no views in " + directory_ + ": CURRENT names no generation");
+  }
+  return name;
+}
+
+absl::StatusOr<std::vector<std::string>> Generations::Names() const {
+  std::vector<std::string> names;
+  const rocksdb::IOStatus status =
+      file_system_->GetChildren(directory_, rocksdb::IOOptions(), &names, nullptr);
+  if (!status.ok()) return ToStatus(status, directory_);
+  names.erase(std::remove_if(names.begin(), names.end(),
+                             [](const std::string& name) { return !IsGenerationName(name); }),
+              names.end());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::shared_ptr<Views> Generations::FindOpen(const std::string& name) {
+  const auto it = opened_.find(name);
+  if (it == opened_.end()) return nullptr;
+  std::shared_ptr<Views> views = it->second.views.lock();
+  if (views == nullptr) {
+    it->second.closed.wait();
+    opened_.erase(it);
+  }
+  return views;
+}
+
+absl::StatusOr<std::shared_ptr<Views>> Generations::OpenNamed(const std::string& name) {
+  if (std::shared_ptr<Views> views = FindOpen(name); views != nullptr) return views;
+  absl::StatusOr<std::shared_ptr<Views>> views = Views::Open(PathOf(name), options_);
+  if (views.ok()) opened_[name] = {*views, (*views)->closed_.get_future().share()};
+  return views;
+}
+
+absl::StatusOr<std::shared_ptr<Views>> Generations::OpenCurrent() {
+  absl::StatusOr<std::string> name = CurrentName();
+  if (!name.ok()) return name.status();
+  return OpenNamed(*name);
+}
+
+absl::StatusOr<std::shared_ptr<Views>> Generations::Start() {
+  rocksdb::IOStatus status =
+      file_system_->CreateDirIfMissing(directory_, rocksdb::IOOptions(), nullptr);
+  if (!status.ok()) return ToStatus(status, directory_);
+  if (absl::Status synced = SyncDirectory(*file_system_, directory_ + "/.."); !synced.ok()) {
+    return synced;
+  }
+  absl::StatusOr<std::vector<std::string>> names = Names();
+  if (!names.ok()) return names.status();
+  const std::string number = std::to_string(names->empty() ? 1 : std::stoi(names->back()) + 1);
+  return OpenNamed(std::string(kNameDigits - number.size(), '0') + number);
+}
+
+absl::Status Generations::Promote(Views& views) {
+  const std::string name = views.directory().substr(views.directory().rfind('/') + 1);
+  if (!IsGenerationName(name) || PathOf(name) != views.directory()) {
+    return absl::InvalidArgumentError(views.directory() + " is not a generation of " + directory_);
+  }
+  if (absl::Status status = views.Flush(); !status.ok()) return status;
+
+  const std::string current = directory_ + kCurrentFile;
+  rocksdb::IOStatus status = rocksdb::WriteStringToFile(file_system_.get(), name + "\n",
+                                                        current + ".new", /*should_sync=*/true);
+  if (status.ok()) {
+    status = file_system_->RenameFile(current + ".new", current, rocksdb::IOOptions(), nullptr);
+  }
+  if (!status.ok()) return ToStatus(status, directory_);
+  return SyncDirectory(*file_system_, directory_);
+}
+
+absl::Status Generations::DropOthers() {
+  absl::StatusOr<std::string> current = CurrentName();
+  if (!current.ok()) return current.status();
+  absl::StatusOr<std::vector<std::string>> names = Names();
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (name == *current) continue;
+    if (std::shared_ptr<Views> views = FindOpen(name); views != nullptr) {
+      views->DestroyOnClose();
+    } else if (absl::Status status = Views::Destroy(PathOf(name), options_); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace denier::store
