@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "store/merkle.h"
@@ -497,16 +499,44 @@ TEST_F(GenerationsTest, ADroppedOneThatIsStillOpenServesItsLastUser) {
   EXPECT_EQ(Started()->directory(), directory() + "/000003");
 }
 
-TEST_F(GenerationsTest, AGenerationThatIsBeingClosedElsewhereIsWaitedFor) {
-  for (int round = 0; round < 20; ++round) {
-    std::shared_ptr<Views> old = Promoted("old");
-    Promoted("new");
-    std::thread last_user([&old] { old.reset(); });
-    EXPECT_TRUE(generations_.DropOthers().ok());
-    EXPECT_TRUE(generations_.OpenCurrent().ok());
-    last_user.join();
-    EXPECT_EQ(Folders().size(), 1);
+// Whoever closes a database is held up half-way, until let go.
+class SlowToClose : public rocksdb::FileSystemWrapper {
+ public:
+  SlowToClose() : FileSystemWrapper(FileSystem::Default()) {}
+  const char* Name() const override { return "SlowToClose"; }
+
+  rocksdb::IOStatus UnlockFile(rocksdb::FileLock* lock, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    closing_.set_value();
+    let_go_.get_future().wait();
+    return FileSystemWrapper::UnlockFile(lock, options, debug);
   }
+
+  void WaitUntilClosing() { closing_.get_future().wait(); }
+  void LetGo() { let_go_.set_value(); }
+
+ private:
+  std::promise<void> closing_;
+  std::promise<void> let_go_;
+};
+
+TEST_F(GenerationsTest, AGenerationThatIsBeingClosedElsewhereIsWaitedFor) {
+  Promoted("current");
+  const auto slow = std::make_shared<SlowToClose>();
+  Generations generations(directory(), {slow});
+  absl::StatusOr<std::shared_ptr<Views>> other = generations.Start();
+  ASSERT_TRUE(other.ok()) << other.status();
+  std::thread last_user([&other] { other->reset(); });
+  slow->WaitUntilClosing();
+
+  std::future<absl::Status> dropped =
+      std::async(std::launch::async, [&generations] { return generations.DropOthers(); });
+  EXPECT_EQ(dropped.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  EXPECT_THAT(Folders(), ElementsAre("000001", "000002"));
+  slow->LetGo();
+  EXPECT_TRUE(dropped.get().ok());
+  EXPECT_THAT(Folders(), ElementsAre("000001"));
+  last_user.join();
 }
 
 TEST_F(GenerationsTest, LeftoversOfARebuildThatDiedAreDropped) {
