@@ -265,6 +265,13 @@ Entry EntryOf(v1::ErrorReason reason) {
           "Un total dépasserait ce que les livres peuvent porter (64 bits de centimes). Vérifiez "
           "le montant."};
 
+    case v1::ERROR_REASON_MANDATE_IN_FORCE:
+      return {
+          StatusCode::FAILED_PRECONDITION,
+          "Le délégant ne peut pas reprendre les engagements : la délégation est encore en vigueur"
+          "[ jusqu'au {valid_until}], ou la convention laisse le délégataire les solder. Attendez "
+          "sa fin, ou changez la convention par un avenant."};
+
     case v1::ERROR_REASON_OVERLOADED:
       return {
           StatusCode::RESOURCE_EXHAUSTED,

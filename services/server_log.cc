@@ -1,0 +1,90 @@
+#include "services/server_log.h"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace denier::services {
+namespace {
+
+constexpr std::size_t kMostWaitingLines = 8'192;
+
+// Instants are UTC, microseconds, RFC 3339.
+std::string TimeText(std::chrono::system_clock::time_point now) {
+  const std::int64_t us =
+      std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+  const std::time_t seconds = static_cast<std::time_t>(us / 1'000'000);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[40];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text + size, sizeof text - size, ".%06dZ", static_cast<int>(us % 1'000'000));
+  return text;
+}
+
+const char* NameOf(ServerLog::Level level) {
+  switch (level) {
+    case ServerLog::Level::kInfo:
+      return "info";
+    case ServerLog::Level::kWarning:
+      return "warning";
+    case ServerLog::Level::kError:
+      return "error";
+  }
+  return "error";
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServerLog>> ServerLog::Open(const std::string& file) {
+  std::shared_ptr<spdlog::sinks::sink> sink;
+  try {
+    if (file.empty()) {
+      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    } else {
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
+    }
+  } catch (const spdlog::spdlog_ex& error) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot write the log file ", file, ": ", error.what()));
+  }
+  sink->set_pattern("%v");
+  auto writer = std::make_shared<spdlog::details::thread_pool>(kMostWaitingLines, 1);
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "denierd", std::move(sink), writer, spdlog::async_overflow_policy::overrun_oldest);
+  logger->flush_on(spdlog::level::info);
+  return std::unique_ptr<ServerLog>(new ServerLog(std::move(writer), std::move(logger)));
+}
+
+ServerLog::ServerLog(std::shared_ptr<spdlog::details::thread_pool> writer,
+                     std::shared_ptr<spdlog::async_logger> logger)
+    : writer_(std::move(writer)), logger_(std::move(logger)) {}
+
+ServerLog::~ServerLog() = default;
+
+void ServerLog::Write(Level level, std::string_view event, std::initializer_list<LogField> fields) {
+  nlohmann::ordered_json line;
+  line["time"] = TimeText(std::chrono::system_clock::now());
+  line["level"] = NameOf(level);
+  line["event"] = event;
+  for (const LogField& field : fields) {
+    std::visit([&](const auto& value) { line[std::string(field.name)] = value; }, field.value);
+  }
+  logger_->log(spdlog::level::info,
+               line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+std::int64_t ServerLog::lost_lines() const {
+  return static_cast<std::int64_t>(writer_->overrun_counter());
+}
+
+}  // namespace denier::services
