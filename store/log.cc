@@ -31,8 +31,6 @@ constexpr std::uint64_t kEventsOfStoredNode = std::uint64_t{1} << kStoredLevel;
 // From a commit to the start of the anchor's sync. With the sync itself it stays within 50 ms.
 constexpr std::chrono::milliseconds kAnchorSyncDelay{30};
 
-constexpr char kRestore[] = "; restore the data folder from a backup";
-
 std::string BatchKey(Position first) {
   std::string key(1, kBatchPrefix);
   AppendBigEndian64(first, &key);
@@ -69,7 +67,10 @@ rocksdb::ReadOptions WithinPrefix(char prefix) {
   return options;
 }
 
-absl::Status DataLoss(const std::string& what) { return absl::DataLossError("log: " + what); }
+absl::Status DataLoss(absl::string_view what) {
+  return absl::DataLossError(
+      absl::StrCat("log: ", what, "; restore the data folder from a backup"));
+}
 
 absl::Status FromRocksDb(const rocksdb::Status& status, absl::string_view doing) {
   if (status.ok()) return absl::OkStatus();
@@ -78,7 +79,7 @@ absl::Status FromRocksDb(const rocksdb::Status& status, absl::string_view doing)
   if (status.IsIOError() && !status.IsPathNotFound()) {
     return absl::UnavailableError("log: " + what);
   }
-  return DataLoss(what + kRestore);
+  return DataLoss(what);
 }
 
 absl::Status OutcomeUnknown(const absl::Status& cause) {
@@ -107,14 +108,10 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(const std::string& directory,
   std::unique_ptr<Log> log(new Log(options, directory));
   const absl::StatusOr<bool> exists = log->HoldsALog();
   if (!exists.ok()) return exists.status();
-  const absl::StatusOr<Head> trusted = log->TrustedHead(*exists);
-  if (!trusted.ok()) return trusted.status();
-
-  // The look before anything is written.
+  const absl::StatusOr<std::optional<Head>> anchored = log->AnchoredHead(*exists);
+  if (!anchored.ok()) return anchored.status();
   if (*exists) {
-    absl::Status status = log->OpenForReading();
-    if (status.ok()) status = log->Recover(*trusted);
-    log->db_.reset();
+    const absl::Status status = log->LookBeforeWriting(*anchored);
     if (!status.ok()) return status;
   }
 
@@ -154,18 +151,18 @@ Log::~Log() {
   if (anchor_syncer_.joinable()) anchor_syncer_.join();
 }
 
-// What the anchor vouches for; the beginning of all logs where it is rightly missing.
-absl::StatusOr<Head> Log::TrustedHead(bool log_exists) const {
-  const Head beginning{0, EmptyRoot()};
+// What the anchor vouches for; nothing where it is rightly missing.
+absl::StatusOr<std::optional<Head>> Log::AnchoredHead(bool log_exists) const {
   if (options_.use_anchor) {
-    absl::StatusOr<Head> anchored = Anchor::Read(*file_system_, anchor_path_);
-    if (anchored.ok() && !log_exists) {
-      return DataLoss(absl::StrCat("the anchor vouches for events [0, ", anchored->next, "), but ",
-                                   path_, " holds no log", kRestore));
+    const absl::StatusOr<Head> head = Anchor::Read(*file_system_, anchor_path_);
+    if (head.ok() && !log_exists) {
+      return DataLoss(absl::StrCat("the anchor vouches for events [0, ", head->next, "), but ",
+                                   path_, " holds no log"));
     }
-    if (!absl::IsNotFound(anchored.status())) return anchored;
+    if (head.ok()) return *head;
+    if (!absl::IsNotFound(head.status())) return head.status();
     if (log_exists && !options_.initialize) {
-      return DataLoss(
+      return absl::DataLossError(
           absl::StrCat("the anchor ", anchor_path_,
                        " is missing, so nothing says how far the log must reach; restore it, or "
                        "have the log as it stands verified and anchored by initializing again"));
@@ -174,7 +171,7 @@ absl::StatusOr<Head> Log::TrustedHead(bool log_exists) const {
   if (!log_exists && !options_.initialize) {
     return absl::NotFoundError(absl::StrCat("there is no log in ", path_));
   }
-  return beginning;
+  return std::nullopt;
 }
 
 absl::StatusOr<bool> Log::HoldsALog() const {
@@ -192,7 +189,7 @@ absl::StatusOr<bool> Log::HoldsALog() const {
   if (!listed.ok()) return FromRocksDb(listed, "looking for the log");
   for (const std::string_view name : names) {
     if (name.ends_with(".log") || name.ends_with(".sst")) {
-      return DataLoss(absl::StrCat(path_, " has events but no file CURRENT", kRestore));
+      return DataLoss(absl::StrCat(path_, " has events but no file CURRENT"));
     }
   }
   return false;
@@ -203,9 +200,7 @@ rocksdb::Options Log::RocksDbOptions() const {
   options.env = env_.get();
   options.create_if_missing = options_.initialize;
 
-  // The default recovery mode ends the log at a flipped bit and says nothing. This one tells it
-  // from a torn tail but for a few bits, and for those there is the anchor.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.wal_recovery_mode = recovery_mode_;
   options.track_and_verify_wals_in_manifest = true;
   options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options.paranoid_file_checks = true;
@@ -225,6 +220,23 @@ rocksdb::Options Log::RocksDbOptions() const {
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   return options;
+}
+
+absl::Status Log::LookBeforeWriting(const std::optional<Head>& anchored) {
+  const Head trusted = anchored.value_or(Head{0, EmptyRoot()});
+  absl::Status looked = OpenForReading();
+  if (looked.ok()) looked = Recover(trusted);
+  db_.reset();
+  if (!absl::IsDataLoss(looked) || !anchored) return looked;
+
+  // A power loss may have left zeros in pages of the last write, which no sync had reached, and to
+  // RocksDB that is damage. The anchor tells: the log must hold it, and go on without a hole to the
+  // end of what is whole.
+  recovery_mode_ = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  if (!OpenForReading().ok()) return looked;
+  looked = Recover(trusted);
+  db_.reset();
+  return looked;
 }
 
 absl::Status Log::OpenForReading() {
@@ -251,7 +263,7 @@ absl::Status Log::Recover(const Head& trusted) {
   if (claimed->next < trusted.next) {
     return DataLoss(absl::StrCat("ends at position ", claimed->next,
                                  ", the anchor vouches for all before ", trusted.next, ": events [",
-                                 claimed->next, ", ", trusted.next, ") are missing", kRestore));
+                                 claimed->next, ", ", trusted.next, ") are missing"));
   }
   const absl::StatusOr<Head> held = HeadAt(trusted.next);
   if (!held.ok() && !absl::IsNotFound(held.status())) return held.status();
@@ -259,14 +271,13 @@ absl::Status Log::Recover(const Head& trusted) {
     return DataLoss(absl::StrCat(
         "is not the history that the anchor vouches for: at position ", trusted.next,
         " it must have the root ", ToHex(trusted.root),
-        held.ok() ? " and has " + ToHex(held->root) : std::string(" and has no end of a batch"),
-        kRestore));
+        held.ok() ? " and has " + ToHex(held->root) : std::string(" and has no end of a batch")));
   }
   absl::StatusOr<MerkleFrontier> frontier = RestoreFrontier(trusted.next);
   if (!frontier.ok()) return frontier.status();
   if (frontier->Root() != trusted.root) {
     return DataLoss(absl::StrCat("the tree before position ", trusted.next,
-                                 " does not give the root that its batch carries", kRestore));
+                                 " does not give the root that its batch carries"));
   }
 
   Reader reader = ReadFrom(trusted.next);
@@ -277,7 +288,7 @@ absl::Status Log::Recover(const Head& trusted) {
     for (const std::string_view event : (*batch)->events) frontier->Append(LeafHash(event));
     if (frontier->Root() != (*batch)->head.root) {
       return DataLoss(absl::StrCat("the events of the batch at position ", (*batch)->first,
-                                   " do not give its root", kRestore));
+                                   " do not give its root"));
     }
   }
   frontier_ = *frontier;
@@ -292,7 +303,7 @@ absl::StatusOr<Head> Log::ClaimedHead() const {
   if (!it->Valid()) return Head{0, EmptyRoot()};
   const std::optional<BatchHeader> header = ParseHeader(AsView(it->value()));
   if (!header || it->key().size() != kBatchKeyBytes) {
-    return DataLoss(absl::StrCat("the last batch is malformed", kRestore));
+    return DataLoss(absl::StrCat("the last batch is malformed"));
   }
   return Head{ReadBigEndian64(AsView(it->key()).substr(1)) + header->count, header->root};
 }
@@ -325,7 +336,7 @@ absl::StatusOr<Hash> Log::StoredNode(const MerkleNode& name,
   const rocksdb::Status status = db_->Get(options, NodeKey(name), &value);
   const std::string node = absl::StrCat("node ", name.index, " of level ", name.level);
   if (!status.ok()) return FromRocksDb(status, absl::StrCat("reading ", node));
-  if (value.size() != sizeof(Hash)) return DataLoss(absl::StrCat(node, " is malformed", kRestore));
+  if (value.size() != sizeof(Hash)) return DataLoss(absl::StrCat(node, " is malformed"));
   return ReadHash(value);
 }
 
@@ -504,7 +515,7 @@ void Log::Reader::SeekTo(Position position) {
 // Makes batch_ of the value under it_, which must hold the position next_.
 absl::Status Log::Reader::Parse(Position end) {
   const auto damage = [this](absl::string_view what) {
-    return DataLoss(absl::StrCat("the batch with position ", next_, " ", what, kRestore));
+    return DataLoss(absl::StrCat("the batch with position ", next_, " ", what));
   };
   if (!it_->status().ok()) {
     return FromRocksDb(it_->status(), absl::StrCat("reading position ", next_));
@@ -557,21 +568,20 @@ absl::Status Log::Verify() const {
     }
     if (frontier.Root() != (*batch)->head.root) {
       return DataLoss(absl::StrCat("the events before position ", (*batch)->head.next,
-                                   " do not give the root that is stored there", kRestore));
+                                   " do not give the root that is stored there"));
     }
     for (const MerkleNode& node : completed) {
       const absl::StatusOr<Hash> stored = StoredNode(node, rocksdb::ReadOptions());
       if (!stored.ok()) return stored.status();
       if (*stored != node.hash) {
         return DataLoss(absl::StrCat("node ", node.index, " of level ", node.level,
-                                     " is not what the events give", kRestore));
+                                     " is not what the events give"));
       }
     }
     nodes += completed.size();
   }
   if (frontier.Root() != head.root) {
-    return DataLoss(
-        absl::StrCat("the events do not give the root of position ", head.next, kRestore));
+    return DataLoss(absl::StrCat("the events do not give the root of position ", head.next));
   }
   return VerifyNodes(head, nodes);
 }
@@ -583,14 +593,14 @@ absl::Status Log::VerifyNodes(const Head& head, std::uint64_t expected) const {
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const std::string_view key = AsView(it->key());
     if (key.size() != kNodeKeyBytes || key[1] < kStoredLevel || key[1] > 63) {
-      return DataLoss(absl::StrCat("the key of a node is malformed", kRestore));
+      return DataLoss(absl::StrCat("the key of a node is malformed"));
     }
     // An append that goes on meanwhile adds nodes beyond `head`.
     if (ReadBigEndian64(key.substr(2)) < head.next >> key[1]) ++found;
   }
   if (!it->status().ok()) return FromRocksDb(it->status(), "reading the nodes");
   if (found == expected) return absl::OkStatus();
-  return DataLoss(absl::StrCat("has ", found, " nodes where the events give ", expected, kRestore));
+  return DataLoss(absl::StrCat("has ", found, " nodes where the events give ", expected));
 }
 
 }  // namespace denier::store

@@ -22,11 +22,13 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/options.h>
 
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -123,7 +125,8 @@ class Log {
   Log(const LogOptions& options, const std::string& directory);
 
   absl::StatusOr<bool> HoldsALog() const;
-  absl::StatusOr<Head> TrustedHead(bool log_exists) const;
+  absl::StatusOr<std::optional<Head>> AnchoredHead(bool log_exists) const;
+  absl::Status LookBeforeWriting(const std::optional<Head>& anchored);
   rocksdb::Options RocksDbOptions() const;
   absl::Status OpenForReading();
   absl::Status OpenForWriting();
@@ -145,6 +148,9 @@ class Log {
   const std::string anchor_path_;
   const std::string path_;  // of RocksDB's folder
   const std::unique_ptr<rocksdb::Env> env_;
+  // RocksDB's default ends the log at a flipped bit and says nothing. This one tells such a bit
+  // from a torn tail, but for a few bits, and for those there is the anchor.
+  rocksdb::WALRecoveryMode recovery_mode_ = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Anchor> anchor_;  // none where use_anchor is off
   MerkleFrontier frontier_;         // the appending thread's

@@ -31,6 +31,7 @@ std::optional<std::string> ContentOf(const std::string& path) {
 void Replace(const std::string& path, const std::string& content) {
   const std::string fresh = path + ".survivor";
   std::ofstream(fresh, std::ios::binary | std::ios::trunc) << content;
+  std::filesystem::remove(path);  // some file systems flush a file that is renamed over another
   std::filesystem::rename(fresh, path);
 }
 

@@ -1,0 +1,45 @@
+#include "store/batch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "store/merkle.h"
+
+namespace denier::store {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(BatchTest, PacksEventsAsTheFormatSays) {
+  Batch batch;
+  batch.Add("ab");
+  batch.Add("");
+  batch.Add(std::string(258, 'x'));
+  EXPECT_EQ(batch.bytes(), std::string("\2\0\0\0ab", 6) + std::string("\0\0\0\0", 4) +
+                               std::string("\2\1\0\0", 4) + std::string(258, 'x'));
+  EXPECT_EQ(batch.size(), 3u);
+}
+
+TEST(BatchTest, HashesEachEventAsALeaf) {
+  Batch batch;
+  batch.Add("ab");
+  batch.Add("");
+  EXPECT_THAT(batch.leaves(), ElementsAre(LeafHash("ab"), LeafHash("")));
+}
+
+TEST(BatchTest, IsEmptyAgainAfterClear) {
+  Batch batch;
+  EXPECT_TRUE(batch.empty());
+  batch.Add("ab");
+  EXPECT_FALSE(batch.empty());
+  batch.Clear();
+  EXPECT_TRUE(batch.empty());
+  EXPECT_THAT(batch.bytes(), IsEmpty());
+  EXPECT_THAT(batch.leaves(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace denier::store
