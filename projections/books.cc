@@ -233,6 +233,17 @@ std::optional<Shortfall> Books::WouldOverdraw(std::string_view agreement_id,
   return std::nullopt;
 }
 
+bool Books::WouldOverflow(std::string_view agreement_id, const PostingList& postings) const {
+  // Half of what fits: no event moves the other half, since its amounts are bounded
+  // (rules/form.cc).
+  constexpr std::int64_t kMost = std::int64_t{1} << 62;
+  return std::ranges::any_of(postings, [&](const Posting& posting) {
+    const std::int64_t total = BalancesOf(agreement_id, posting.envelope_id, posting.fiscal_year)
+                                   .total(posting.ledger, posting.account, posting.basis);
+    return total > kMost || total < -kMost;
+  });
+}
+
 absl::Status Books::Post(const events::v1::Event& event, store::Position position) {
   const PostingList postings = Postings(event);
   if (absl::Status balanced = CheckBalanced(postings); !balanced.ok()) return balanced;

@@ -127,6 +127,9 @@ class Books {
   std::optional<Shortfall> WouldOverdraw(std::string_view agreement_id,
                                          const PostingList& postings) const;
 
+  // True when a balance would pass 64 bits of cents.
+  bool WouldOverflow(std::string_view agreement_id, const PostingList& postings) const;
+
   // OK until a stored row could not be read; from then on no lookup can be trusted.
   const absl::Status& status() const { return status_; }
 

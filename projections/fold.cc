@@ -729,8 +729,9 @@ absl::Status Books::Registers::Enter() {
       payment.set_paid_year(event_.fiscal_year());
       payment.set_payment_reference(on_line ? event_.paid().payment_reference()
                                             : event_.paid_without_commitment().payment_reference());
-      if (on_line) return Pay(event_.paid());
-      break;
+      if (!on_line) break;
+      payment.set_product_id(event_.paid().product_id());
+      return Pay(event_.paid());
     }
     case Event::kPaymentSuspended: {
       v1::PaymentRequest& payment = Payment(event_.payment_suspended().payment_request_id());

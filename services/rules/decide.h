@@ -1,8 +1,8 @@
-// The rules: books + command -> event, or a refusal. Pure: no clock, no thread, no storage; the same
-// books and command give the same answer.
+// The rules: books + command -> event, or a refusal. Pure: no clock, no thread, no storage; the
+// same books and command give the same answer.
 //
-// Order of the checks of a command (the sequencer keeps it): CheckForm, Authorise, repetition of the
-// request id, CheckEtag, Decide.
+// Order of the checks of a command (the sequencer keeps it): CheckForm, Authorise, repetition of
+// the request id, CheckEtag, Decide.
 #ifndef DENIER_SERVICES_RULES_DECIDE_H_
 #define DENIER_SERVICES_RULES_DECIDE_H_
 
@@ -27,8 +27,8 @@ const v1::CommandHeader* HeaderOf(const v1::Command& command);
 // are well formed, amounts are in range, dates exist. Any thread.
 std::optional<Refusal> CheckForm(const v1::Command& command);
 
-// Role, body, assignment, mandate to act (permissions.h has the table). `original` is the event that
-// a Reverse names, nullptr for the other commands and where there is none.
+// Role, body, assignment, mandate to act (permissions.h has the table). `original` is the event
+// that a Reverse names, nullptr for the other commands and where there is none.
 std::optional<Refusal> Authorise(const projections::Books& books,
                                  const events::v1::Principal& actor, const v1::Command& command,
                                  const events::v1::Event* original);

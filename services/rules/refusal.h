@@ -15,7 +15,8 @@ namespace denier::rules {
 // A plain value. services/errors.h turns it into a gRPC status and words.
 struct Refusal {
   v1::ErrorReason reason = v1::ERROR_REASON_UNSPECIFIED;
-  // For INVALID_FIELD: the field, as a path of proto names below the command ("lines[0].amount_cents").
+  // For INVALID_FIELD: the field, as a path of proto names below the command
+  // ("lines[0].amount_cents").
   std::string field;
   // One English sentence for developers; numbers stand in `facts`.
   std::string message;
