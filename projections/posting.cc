@@ -18,8 +18,8 @@ struct Place {
   Basis basis = Basis::kActual;
 };
 
-// Moves `cents` from one account to another at one place: the only way to make postings, so that they
-// cannot but balance.
+// Moves `cents` from one account to another at one place: the only way to make postings, so that
+// they cannot but balance.
 void Move(PostingList& list, const Place& at, Account from, Account to, std::int64_t cents) {
   if (cents == 0) return;
   list.push_back({at.envelope_id, at.fiscal_year, at.ledger, at.basis, from, at.origin_year,
@@ -76,9 +76,10 @@ void PostPlan(PostingList& list, const events::v1::PlanImported& fact) {
 void PostClosing(PostingList& list, int year, const events::v1::ClosingLine& line) {
   MoveBoth(list, line.envelope_id(), year, Account::kAvailable, Account::kLapsed,
            line.ae_available_cents(), line.cp_available_cents());
-  MoveBoth(list, line.envelope_id(), year, Account::kFrozen, Account::kLapsed, line.ae_frozen_cents(),
-           line.cp_frozen_cents());
-  MoveBoth(list, line.envelope_id(), year, Account::kHeld, Account::kLapsed, 0, line.cp_held_cents());
+  MoveBoth(list, line.envelope_id(), year, Account::kFrozen, Account::kLapsed,
+           line.ae_frozen_cents(), line.cp_frozen_cents());
+  MoveBoth(list, line.envelope_id(), year, Account::kHeld, Account::kLapsed, 0,
+           line.cp_held_cents());
 }
 
 void PostEngaged(PostingList& list, const Event& event, const events::v1::Engaged& fact) {
@@ -106,7 +107,8 @@ void PostWithdrawn(PostingList& list, const Event& event, const events::v1::With
        fact.recycled_cents() + fact.unavailable_cents());
 }
 
-// CP leave the request's hold, or (when the hold was of another year, or gone) the year's own credits.
+// CP leave the request's hold, or (when the hold was of another year, or gone) the year's own
+// credits.
 void PostConsumedCp(PostingList& list, const Event& event, const Place& cp, int hold_year,
                     std::int64_t cents) {
   if (hold_year == event.fiscal_year()) {
@@ -114,7 +116,8 @@ void PostConsumedCp(PostingList& list, const Event& event, const Place& cp, int 
     return;
   }
   if (hold_year != 0) {
-    Move(list, {cp.envelope_id, hold_year, Ledger::kCp}, Account::kHeld, Account::kAvailable, cents);
+    Move(list, {cp.envelope_id, hold_year, Ledger::kCp}, Account::kHeld, Account::kAvailable,
+         cents);
   }
   Move(list, cp, PoolOf(event), Account::kPaid, cents);
 }
@@ -169,8 +172,8 @@ void PostReimputed(PostingList& list, const Event& event, const events::v1::Reim
   Move(list, to, Account::kReimputed, Account::kOutstanding, fact.outstanding_cents());
 }
 
-// The opposite of the original's postings, in the reversal's year. It gives back to, or takes from, the
-// credits that are open now: the year's available ones, or in a closed year what had lapsed.
+// The opposite of the original's postings, in the reversal's year. It gives back to, or takes from,
+// the credits that are open now: the year's available ones, or in a closed year what had lapsed.
 void PostReversed(PostingList& list, const Event& event, const events::v1::Reversed& fact) {
   const Event& original = fact.original();
   if (original.has_payment_requested()) {
@@ -192,7 +195,8 @@ void PostReversed(PostingList& list, const Event& event, const events::v1::Rever
     posting.fiscal_year = event.fiscal_year();
     posting.cents = -posting.cents;
     const bool from_pool = posting.account == Account::kAvailable ||
-                           posting.account == Account::kLapsed || posting.account == Account::kEarly;
+                           posting.account == Account::kLapsed ||
+                           posting.account == Account::kEarly;
     if (!from_pool) {
       list.push_back(posting);
       continue;
@@ -225,18 +229,27 @@ std::string_view Name(Ledger ledger) {
 }
 
 std::string_view Name(Account account) {
-  static constexpr std::array<std::string_view, kAccounts> kNames = {
-      "source",      "imported",
-      "carried_in",  "transferred",
-      "early",       "available",
-      "frozen",      "carryover_requested",
-      "carryover_granted", "carried_out",
-      "engaged",     "held",
-      "paid",        "withdrawn",
-      "withdrawn_prior",   "unavailable",
-      "reimputed",   "cancelled",
-      "lapsed",      "outstanding",
-      "corrected"};
+  static constexpr std::array<std::string_view, kAccounts> kNames = {"source",
+                                                                     "imported",
+                                                                     "carried_in",
+                                                                     "transferred",
+                                                                     "early",
+                                                                     "available",
+                                                                     "frozen",
+                                                                     "carryover_requested",
+                                                                     "carryover_granted",
+                                                                     "carried_out",
+                                                                     "engaged",
+                                                                     "held",
+                                                                     "paid",
+                                                                     "withdrawn",
+                                                                     "withdrawn_prior",
+                                                                     "unavailable",
+                                                                     "reimputed",
+                                                                     "cancelled",
+                                                                     "lapsed",
+                                                                     "outstanding",
+                                                                     "corrected"};
   return kNames[static_cast<std::size_t>(account)];
 }
 
@@ -260,7 +273,8 @@ PostingList Postings(const Event& event) {
     case Event::kCreditsAllocated: {
       const auto& fact = event.credits_allocated();
       const std::int64_t covering = fact.ae_covering_early_cents();
-      Move(list, {fact.envelope_id(), year, Ledger::kAe}, Account::kSource, Account::kEarly, covering);
+      Move(list, {fact.envelope_id(), year, Ledger::kAe}, Account::kSource, Account::kEarly,
+           covering);
       MoveBoth(list, fact.envelope_id(), year, Account::kSource, PoolOf(event),
                fact.ae_cents() - covering, fact.cp_cents());
       break;
@@ -320,7 +334,8 @@ PostingList Postings(const Event& event) {
     case Event::kCarryoverGranted: {
       const auto& fact = event.carryover_granted();
       const Place at{fact.envelope_id(), fact.from_year(), LedgerOf(fact.kind())};
-      Move(list, at, Account::kCarryoverRequested, Account::kCarryoverGranted, fact.granted_cents());
+      Move(list, at, Account::kCarryoverRequested, Account::kCarryoverGranted,
+           fact.granted_cents());
       Move(list, at, Account::kCarryoverRequested, Account::kLapsed, fact.lapsed_cents());
       break;
     }

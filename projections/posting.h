@@ -1,9 +1,10 @@
 // How an event moves money: written here, and nowhere else.
 //
-// An event becomes balanced postings between budget accounts. There are three ledgers, never netted:
-// AE, CP, and OUTSTANDING (restes à payer: what is engaged and not yet paid or given up). Within one
-// envelope, year, ledger and basis the postings of an event sum to zero; Books asserts it each time.
-// Balances, the "available" that the rules read, every report and every export are sums of postings.
+// An event becomes balanced postings between budget accounts. There are three ledgers, never
+// netted: AE, CP, and OUTSTANDING (restes à payer: what is engaged and not yet paid or given up).
+// Within one envelope, year, ledger and basis the postings of an event sum to zero; Books asserts
+// it each time. Balances, the "available" that the rules read, every report and every export are
+// sums of postings.
 //
 // Sign: what an envelope holds or has used is positive (available, frozen, engaged, paid, lapsed,
 // outstanding, ...); where it came from is negative (source, imported, carried_in).
