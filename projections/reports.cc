@@ -63,6 +63,14 @@ class Sums {
   int128 operator()(Ledger ledger, Account account, Basis basis = Basis::kActual) const {
     return at_[Index(ledger, account, basis)];
   }
+  // Every ledger sums to zero, as executed and as planned.
+  bool Balance() const {
+    for (std::size_t ledger = 0; ledger < at_.size(); ledger += kAccounts) {
+      const auto begin = at_.begin() + static_cast<std::ptrdiff_t>(ledger);
+      if (std::accumulate(begin, begin + kAccounts, int128(0)) != 0) return false;
+    }
+    return true;
+  }
   bool has_plan() const { return has_plan_; }
   int128 stated_ae() const { return stated_ae_; }
   int128 stated_cp() const { return stated_cp_; }
@@ -205,6 +213,7 @@ absl::StatusOr<v1::ExecutionRow> MakeRow(int year, std::string_view body,
   if (absl::Status ok = CheckCredits(row, sums); !ok.ok()) return ok;
   if (absl::Status ok = CheckOutstanding(row, sums, before); !ok.ok()) return ok;
   if (absl::Status ok = CheckPlan(row, sums); !ok.ok()) return ok;
+  if (!sums.Balance()) return Contradiction(row, "the accounts");
   return row;
 }
 
