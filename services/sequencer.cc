@@ -268,14 +268,8 @@ Outcome Sequencer::Decider::Accept(const v1::Command& command, Event event, bool
     return rules::Refuse(v1::ERROR_REASON_OVERLOADED, "the batch is full; send it again");
   }
 
-  if (!in_group) books_.Begin();
   const absl::Status folded = books_.Fold(event, next_);
-  if (absl::IsOutOfRange(folded)) {
-    if (!in_group) books_.Rollback();
-    return rules::Refuse(v1::ERROR_REASON_AMOUNT_OVERFLOW, std::string(folded.message()));
-  }
   if (!folded.ok()) return Damaged(folded);
-  if (!in_group) books_.Keep();
 
   std::string request = RequestKey(event.actor().body_id(), event.request_id());
   tail_requests_.emplace(request, next_);
