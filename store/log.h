@@ -46,7 +46,7 @@ namespace denier::store {
 
 struct LogOptions {
   // Where the files lie; nullptr is the operating system's own. Fault tests put their own here.
-  std::shared_ptr<rocksdb::FileSystem> file_system;
+  std::shared_ptr<rocksdb::FileSystem> file_system = nullptr;
 
   // Allows what an operator must have asked for: an empty folder becomes a new log, and a log whose
   // anchor is gone is verified from its first event and anchored again. Anything else is opened as
