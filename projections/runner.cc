@@ -210,8 +210,8 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Start(const store::Log& log,
     absl::Status caught_up = runner->CatchUp(*runner->live_, "after a restart");
     if (!caught_up.ok() && !runner->live_->rows_at_fault()) return caught_up;
     if (!caught_up.ok()) {
-      runner->say_(absl::StrCat("The rows are damaged (", caught_up.message(),
-                                "): computing them again from the first event."));
+      runner->say_(absl::StrCat(
+          "Computing the rows again from the first event: ", caught_up.message(), "."));
       runner->live_.reset();
     }
   }
@@ -230,7 +230,7 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Start(const store::Log& log,
 // The stored rows, if they are whole and of this log; nullptr when they must be computed again.
 absl::StatusOr<std::unique_ptr<Runner::Rows>> Runner::OpenStored() {
   const auto again = [this](const std::string& why) {
-    say_(absl::StrCat(why, ": computing the rows again from the first event."));
+    say_(absl::StrCat("Computing the rows again from the first event: ", why, "."));
     return nullptr;
   };
   absl::StatusOr<std::shared_ptr<Views>> views = generations_.OpenCurrent();
@@ -246,13 +246,13 @@ absl::StatusOr<std::unique_ptr<Runner::Rows>> Runner::OpenStored() {
   }
   if (!head.ok() || *head != cursor) {
     return again(
-        absl::StrCat("The rows stand after ", cursor.next, " events of another log than this one"));
+        absl::StrCat("they stand after ", cursor.next, " events of another log than this one"));
   }
   const absl::StatusOr<std::optional<std::string>> format = (*views)->Get(kFormatKey);
   if (!format.ok()) return again(std::string(format.status().message()));
   if (cursor.next != 0 && *format != FormatRow()) {
     return again(
-        absl::StrCat("The rows are of format ", format->value_or("(none)"), ", not ", FormatRow()));
+        absl::StrCat("they are of format ", format->value_or("(none)"), ", not ", FormatRow()));
   }
   return std::make_unique<Rows>(log_, *std::move(views));
 }
@@ -366,8 +366,8 @@ void Runner::Run() {
     const absl::StatusOr<bool> folded = live_->FoldSome();
     const bool rows_at_fault = !folded.ok() && live_->rows_at_fault();
     if (rows_at_fault) {
-      say_(absl::StrCat("The rows are damaged (", folded.status().message(),
-                        "): computing them again from the first event."));
+      say_(absl::StrCat("Computing the rows again from the first event, beside the damaged ones: ",
+                        folded.status().message(), "."));
     }
     lock.lock();
     absl::Status status = folded.status();

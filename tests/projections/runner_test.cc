@@ -1,0 +1,624 @@
+#include "projections/runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "projections/reports.h"
+#include "projections/row_keys.h"
+#include "tests/projections/history.h"
+#include "tests/store/temporary_folder.h"
+
+namespace denier::projections {
+namespace {
+
+using std::chrono::steady_clock;
+using store::Position;
+using store::Views;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr auto kLong = std::chrono::seconds(60);
+
+// A log and its rows, in folders of their own.
+class Bookkeeping {
+ public:
+  explicit Bookkeeping(store::ViewsOptions options = {}) : options_(std::move(options)) {
+    store::LogOptions log_options;
+    log_options.initialize = true;
+    auto log = store::Log::Open(folder_.path(), log_options);
+    EXPECT_TRUE(log.ok()) << log.status();
+    log_ = *std::move(log);
+  }
+
+  store::Log& log() { return *log_; }
+  Runner& runner() { return *runner_; }
+  std::string views_folder() const { return folder_.path() + "/views"; }
+  // Since the last start.
+  std::vector<std::string> said() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return said_;
+  }
+
+  void Append(std::vector<History::Event>::const_iterator begin,
+              std::vector<History::Event>::const_iterator end) {
+    store::Batch batch;
+    for (; begin != end; ++begin) batch.Add(begin->SerializeAsString());
+    AppendBatch(batch);
+  }
+  // The events of `history` beyond what the log has already, in batches of `batch_size`.
+  void Append(const History& history, std::size_t batch_size = 1'000) {
+    const auto& events = history.events();
+    while (log_->head().next < events.size()) {
+      const auto begin = events.begin() + static_cast<std::ptrdiff_t>(log_->head().next);
+      const auto left = static_cast<std::size_t>(events.end() - begin);
+      Append(begin, begin + static_cast<std::ptrdiff_t>(std::min(left, batch_size)));
+    }
+  }
+  void AppendBatch(const store::Batch& batch) {
+    const auto appended = log_->Append(batch, log_->head().next);
+    ASSERT_TRUE(appended.ok()) << appended.status();
+    if (runner_ != nullptr) runner_->NotifyHead();
+  }
+
+  absl::Status TryStart() {
+    said_.clear();
+    auto runner = Runner::Start(*log_, views_folder(), options_, [this](const std::string& words) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      said_.push_back(words);
+    });
+    if (runner.ok()) runner_ = *std::move(runner);
+    return runner.status();
+  }
+  void Start() {
+    const absl::Status started = TryStart();
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  void Stop() { runner_.reset(); }
+
+  void AwaitHead() {
+    const absl::Status folded = runner_->WaitFor(log_->head().next, steady_clock::now() + kLong);
+    ASSERT_TRUE(folded.ok()) << folded;
+  }
+
+  std::map<std::string, std::string> Rows() { return RowsIn(runner_->views()->TakeSnapshot()); }
+
+  static std::map<std::string, std::string> RowsIn(const Views::Snapshot& snapshot) {
+    std::map<std::string, std::string> rows;
+    auto scanned = snapshot.Scan("", "", 1'000'000);
+    EXPECT_TRUE(scanned.ok()) << scanned.status();
+    if (!scanned.ok()) return rows;
+    for (auto& row : *scanned) rows[row.key] = std::move(row.value);
+    return rows;
+  }
+
+  // Replaces the stored rows by others at the cursor that `at` gives. The runner is stopped.
+  void Replace(const std::function<void(std::map<std::string, std::string>&)>& change,
+               const std::function<void(store::Cursor&)>& at = nullptr) {
+    store::Generations generations(views_folder());
+    auto stored = generations.OpenCurrent();
+    ASSERT_TRUE(stored.ok()) << stored.status();
+    auto rows = RowsIn((*stored)->TakeSnapshot());
+    store::Cursor cursor = (*stored)->cursor();
+    change(rows);
+    if (at) at(cursor);
+    auto fresh = generations.Start();
+    ASSERT_TRUE(fresh.ok()) << fresh.status();
+    Views::Write write;
+    for (const auto& [key, row] : rows) write.Put(key, row);
+    ASSERT_TRUE((*fresh)->Commit(std::move(write), cursor).ok());
+    ASSERT_TRUE(generations.Promote(**fresh).ok());
+    stored->reset();
+    ASSERT_TRUE(generations.DropOthers().ok());
+  }
+
+  // The one file of rows of the current generation that holds `text`, or the largest.
+  std::filesystem::path LargestTable() const {
+    std::filesystem::path largest;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(views_folder())) {
+      if (entry.path().extension() != ".sst") continue;
+      if (largest.empty() || entry.file_size() > std::filesystem::file_size(largest)) {
+        largest = entry.path();
+      }
+    }
+    return largest;
+  }
+
+ private:
+  const store::ViewsOptions options_;
+  const store::TemporaryFolder folder_;
+  std::unique_ptr<store::Log> log_;
+  mutable std::mutex mutex_;
+  std::vector<std::string> said_;  // guarded by mutex_
+  std::unique_ptr<Runner> runner_;
+};
+
+void FlipByte(const std::filesystem::path& file, std::streamoff offset) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(offset);
+  const char byte = static_cast<char>(stream.get() ^ 0x40);
+  stream.seekp(offset);
+  stream.put(byte);
+  ASSERT_TRUE(stream.good()) << file;
+}
+
+// The source document, and then `commitments` more of DJEPVA's in 2022, of one euro each.
+History Long(int commitments) {
+  History history = SourceDocument();
+  history.On(20221001).Allocate("djepva-2022", commitments * 1'00, 0);
+  for (int i = 0; i < commitments; ++i) {
+    history.Engage("ej-" + std::to_string(100'000 + i), "djepva-2022", 1'00);
+  }
+  return history;
+}
+
+TEST(RunnerTest, RowsStandAtTheHeadOnStart) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  EXPECT_EQ(books.runner().folded(), books.log().head().next);
+  EXPECT_EQ(books.runner().views()->cursor(), books.log().head());
+  const auto rows = ReadAgreement(books.runner().views()->TakeSnapshot(), kAgreement);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(YearlyExecution(*rows)->totals(0).ae_engaged(), 3'688'325'32);
+}
+
+TEST(RunnerTest, AnEmptyLogHasEmptyRowsAndNothingToSay) {
+  Bookkeeping books;
+  books.Start();
+  EXPECT_EQ(books.runner().folded(), 0u);
+  EXPECT_THAT(books.Rows(), IsEmpty());
+  books.Stop();
+  books.Start();
+  EXPECT_THAT(books.said(), IsEmpty());
+}
+
+TEST(RunnerTest, FoldsWhatIsAppendedAndTellsWhoWaits) {
+  Bookkeeping books;
+  books.Start();
+  std::promise<bool> folded;
+  books.runner().CallWhenFolded(3, steady_clock::now() + kLong,
+                                [&](bool in_time) { folded.set_value(in_time); });
+  books.Append(SourceDocument());
+  EXPECT_TRUE(folded.get_future().get());
+  books.AwaitHead();
+  EXPECT_EQ(books.runner().folded(), SourceDocument().events().size());
+}
+
+TEST(RunnerTest, FindsThePositionOfARequest) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  const auto views = books.runner().views();
+  EXPECT_EQ(views->FindRequest("DJEPVA", "r-3")->value(), 2u);
+  EXPECT_FALSE(views->FindRequest("DINUM", "r-3")->has_value()) << "the scope is the body";
+}
+
+TEST(RunnerTest, GoesOnWhereItStoppedWithoutReadingTheBeginningAgain) {
+  const History history = SourceDocument();
+  Bookkeeping books;
+  books.Append(history.events().begin(), history.events().begin() + 10);
+  books.Start();
+  const std::string generation = books.runner().views()->directory();
+  books.Stop();
+  books.Append(history);
+  books.Start();
+  EXPECT_EQ(books.runner().views()->directory(), generation);
+  EXPECT_THAT(books.said(), IsEmpty());
+
+  Bookkeeping at_once;
+  at_once.Append(history);
+  at_once.Start();
+  EXPECT_EQ(books.Rows(), at_once.Rows());
+}
+
+TEST(RunnerTest, FoldingAgainFromAnEarlierCursorChangesNothing) {
+  const History history = SourceDocument();
+  Bookkeeping books;
+  books.Append(history.events().begin(), history.events().begin() + 12);
+  books.Start();
+  books.Stop();
+  const std::string earlier = books.views_folder() + "-earlier";
+  std::filesystem::copy(books.views_folder(), earlier, std::filesystem::copy_options::recursive);
+  books.Append(history);
+  books.Start();
+  const auto rows = books.Rows();
+  for (int again = 0; again < 2; ++again) {
+    // A crash: what was not flushed is gone, and the rows stand where they stood.
+    books.Stop();
+    std::filesystem::remove_all(books.views_folder());
+    std::filesystem::copy(earlier, books.views_folder(), std::filesystem::copy_options::recursive);
+    books.Start();
+    EXPECT_EQ(books.Rows(), rows);
+  }
+  EXPECT_THAT(books.said(), IsEmpty());
+}
+
+TEST(RunnerTest, TwoLogsOfTheSameEventsGiveTheSameRowsToTheByte) {
+  Bookkeeping one_by_one, together;
+  one_by_one.Start();
+  one_by_one.Append(SourceDocument(), 1);
+  one_by_one.AwaitHead();
+  together.Append(SourceDocument());
+  together.Start();
+  EXPECT_EQ(one_by_one.Rows(), together.Rows());
+}
+
+// ---------------------------------------------------------------------- rows that are not the
+// log's
+
+TEST(RunnerTest, RowsOfAnotherLogAreComputedAgain) {
+  Bookkeeping books, other;
+  History history;
+  history.On(20220110).Agreement("another-agreement");
+  other.Append(history);
+  other.Start();
+  other.Stop();
+  books.Append(SourceDocument(), 1);
+  std::filesystem::copy(other.views_folder(), books.views_folder(),
+                        std::filesystem::copy_options::recursive);
+  books.Start();
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("another log")));
+  EXPECT_FALSE(books.Rows().contains(AgreementKey("another-agreement")));
+  EXPECT_EQ(books.runner().folded(), books.log().head().next);
+}
+
+TEST(RunnerTest, RowsAheadOfTheLogAreComputedAgain) {
+  Bookkeeping books, other;
+  other.Append(SourceDocument());
+  other.Start();
+  other.Stop();
+  History history;
+  history.On(20220110).Agreement();
+  books.Append(history);
+  std::filesystem::copy(other.views_folder(), books.views_folder(),
+                        std::filesystem::copy_options::recursive);
+  books.Start();
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("another log")));
+  EXPECT_EQ(books.runner().folded(), 1u);
+}
+
+TEST(RunnerTest, RowsWithinABatchAreComputedAgain) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  books.Stop();
+  books.Replace([](auto&) {}, [](store::Cursor& cursor) { --cursor.next; });
+  books.Start();
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("another log")));
+  EXPECT_EQ(books.runner().folded(), books.log().head().next);
+}
+
+TEST(RunnerTest, RowsOfAnotherFormatAreComputedAgain) {
+  for (const bool missing : {false, true}) {
+    Bookkeeping books;
+    books.Append(SourceDocument());
+    books.Start();
+    const auto rows = books.Rows();
+    books.Stop();
+    books.Replace([&](auto& stored) {
+      ASSERT_EQ(stored.count("format"), 1u);
+      stored["format"] = "0";
+      if (missing) stored.erase("format");
+    });
+    books.Start();
+    EXPECT_THAT(books.said(), ElementsAre(HasSubstr("format")));
+    EXPECT_EQ(books.Rows(), rows);
+  }
+}
+
+TEST(RunnerTest, RowsDamagedOnDiskAreComputedAgain) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  const auto rows = books.Rows();
+  books.Stop();
+  FlipByte(books.LargestTable(), 100);
+  books.Start();
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("Computing the rows again")));
+  EXPECT_EQ(books.Rows(), rows);
+}
+
+TEST(RunnerTest, MissingRowsAreComputed) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  const auto rows = books.Rows();
+  books.Stop();
+  std::filesystem::remove_all(books.views_folder());
+  books.Start();
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("Computing the rows again")));
+  EXPECT_EQ(books.Rows(), rows);
+}
+
+// The first block of rows, with the agreement's, is damaged; the start does not look at it.
+TEST(RunnerTest, RowsFoundDamagedWhileFoldingAreComputedAgainBesideTheLiveOnes) {
+  History history = Long(1'000);
+  Bookkeeping books;
+  books.Append(history);
+  books.Start();
+  books.Stop();
+  FlipByte(books.LargestTable(), 100);
+  books.Start();
+  ASSERT_THAT(books.said(), IsEmpty());
+
+  books.Append(history.Allocate("coaching-2022", 1'00, 1'00));
+  books.AwaitHead();
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("damaged")));
+  Bookkeeping anew;
+  anew.Append(history);
+  anew.Start();
+  EXPECT_EQ(books.Rows(), anew.Rows());
+  // And it goes on.
+  books.Append(history.Allocate("coaching-2022", 2'00, 2'00));
+  books.AwaitHead();
+  EXPECT_TRUE(books.runner().status().ok());
+}
+
+// ------------------------------------------------------------------------------------ the log's
+// faults
+
+TEST(RunnerTest, AnEventThatDoesNotDecodeStopsItWithItsPosition) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  store::Batch batch;
+  batch.Add("\xff\xff\xff no event");
+  const Position bad = books.log().head().next;
+  books.AppendBatch(batch);
+
+  const absl::Status status = books.runner().WaitFor(bad + 1, steady_clock::now() + kLong);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("position " + std::to_string(bad)));
+  EXPECT_EQ(books.runner().status(), status);
+  EXPECT_EQ(books.runner().folded(), bad);
+  EXPECT_EQ(books.runner().Rebuild().status(), status);
+  bool answer = true;
+  books.runner().CallWhenFolded(bad + 1, steady_clock::now() + kLong,
+                                [&](bool folded) { answer = folded; });
+  EXPECT_FALSE(answer);
+
+  books.Stop();
+  EXPECT_EQ(books.TryStart(), status);
+}
+
+TEST(RunnerTest, AnEventThatDoesNotFoldStopsItWithItsPosition) {
+  History history = SourceDocument();
+  Bookkeeping books;
+  history.Certify("no-such-commitment", 1'00);
+  books.Append(history);
+  const absl::Status status = books.TryStart();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("position " + std::to_string(history.events().size() - 1)));
+}
+
+// -------------------------------------------------------------------------------------------
+// waiting
+
+TEST(RunnerTest, WaitingEndsAtTheDeadline) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  const Position never = books.log().head().next + 1;
+  EXPECT_EQ(
+      books.runner().WaitFor(never, steady_clock::now() + std::chrono::milliseconds(5)).code(),
+      absl::StatusCode::kDeadlineExceeded);
+  std::promise<bool> later, sooner;
+  books.runner().CallWhenFolded(never, steady_clock::now() + kLong,
+                                [&](bool folded) { later.set_value(folded); });
+  books.runner().CallWhenFolded(never, steady_clock::now() + std::chrono::milliseconds(5),
+                                [&](bool folded) { sooner.set_value(folded); });
+  EXPECT_FALSE(sooner.get_future().get()) << "the earlier deadline wakes the thread";
+  bool past = true;
+  books.runner().CallWhenFolded(never, steady_clock::now() - kLong,
+                                [&](bool folded) { past = folded; });
+  EXPECT_FALSE(past);
+  books.Stop();
+  EXPECT_FALSE(later.get_future().get()) << "who still waits is told when it stops";
+}
+
+TEST(RunnerTest, WhatIsFoldedAlreadyNeedsNoWaiting) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  bool folded = false;
+  books.runner().CallWhenFolded(books.log().head().next, steady_clock::now() - kLong,
+                                [&](bool in_time) { folded = in_time; });
+  EXPECT_TRUE(folded);
+}
+
+// ------------------------------------------------------------------------------------------
+// rebuilding
+
+TEST(RebuildTest, RebuiltRowsEqualTheLiveOnes) {
+  const History history = SourceDocument();
+  Bookkeeping books;
+  books.Start();
+  books.Append(history, 1);
+  books.AwaitHead();
+  const auto rows = books.Rows();
+  const std::string before = books.runner().views()->directory();
+  const auto rebuilt = books.runner().Rebuild();
+  ASSERT_TRUE(rebuilt.ok()) << rebuilt.status();
+  EXPECT_EQ(rebuilt->first_difference, "");
+  EXPECT_EQ(rebuilt->next, history.events().size());
+  EXPECT_EQ(static_cast<std::size_t>(rebuilt->rows_compared), rows.size());
+  EXPECT_EQ(books.Rows(), rows);
+  EXPECT_NE(books.runner().views()->directory(), before);
+  EXPECT_FALSE(std::filesystem::exists(before)) << "the old rows are deleted";
+}
+
+TEST(RebuildTest, OneWrongCentInALiveRowIsNamed) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  const auto rows = books.Rows();
+  books.Stop();
+  const std::string key = CommitmentKey(kAgreement, "ej-2021");
+  books.Replace([&](auto& stored) {
+    v1::Commitment commitment;
+    ASSERT_TRUE(commitment.ParseFromString(stored.at(key)));
+    auto& line = *commitment.mutable_lines(0);
+    line.set_paid_cents(line.paid_cents() + 1);
+    stored[key] = commitment.SerializeAsString();
+  });
+  books.Start();
+  EXPECT_NE(books.Rows(), rows);
+  const auto rebuilt = books.runner().Rebuild();
+  ASSERT_TRUE(rebuilt.ok()) << rebuilt.status();
+  EXPECT_EQ(rebuilt->first_difference, key);
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr(key)));
+  EXPECT_EQ(books.Rows(), rows) << "the rebuilt rows are live all the same";
+  EXPECT_EQ(books.runner().Rebuild()->first_difference, "");
+}
+
+TEST(RebuildTest, AMissingRowAndOneTooManyAreNamed) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
+  books.Start();
+  books.Stop();
+  const std::string missing = PaymentKey(kAgreement, "dp-coach");
+  books.Replace([&](auto& stored) { ASSERT_EQ(stored.erase(missing), 1u); });
+  books.Start();
+  EXPECT_EQ(books.runner().Rebuild()->first_difference, missing);
+  books.Stop();
+  for (const std::string& extra : {AgreementKey("a"), std::string("zzz")}) {
+    books.Replace([&](auto& stored) { stored[extra] = "x"; });
+    books.Start();
+    EXPECT_EQ(books.runner().Rebuild()->first_difference, extra);
+    books.Stop();
+  }
+}
+
+TEST(RebuildTest, ALiveRowThatCannotBeReadIsADifference) {
+  Bookkeeping books;
+  books.Append(Long(1'000));
+  books.Start();
+  books.Stop();
+  FlipByte(books.LargestTable(), 100);
+  books.Start();
+  const auto rebuilt = books.runner().Rebuild();
+  ASSERT_TRUE(rebuilt.ok()) << rebuilt.status();
+  EXPECT_EQ(rebuilt->first_difference, AgreementKey(kAgreement)) << "the first row of all";
+  EXPECT_EQ(books.Rows().size(), static_cast<std::size_t>(rebuilt->rows_compared));
+}
+
+TEST(RebuildTest, GoesOnWhileCommandsComeInAndQueriesRead) {
+  const History history = Long(3'000);
+  Bookkeeping books;
+  const auto half = history.events().begin() + 1'000;
+  books.Append(history.events().begin(), half);
+  books.Start();
+  std::thread writer([&] { books.Append(history, 10); });
+  Position seen = 0;
+  std::promise<void> done;
+  std::thread reader([&, ended = done.get_future()] {
+    do {
+      const Views::Snapshot rows = books.runner().views()->TakeSnapshot();
+      const auto cursor = rows.cursor();
+      ASSERT_TRUE(cursor.ok());
+      EXPECT_GE(cursor->next, seen) << "a rebuild never takes a reader back";
+      seen = cursor->next;
+      const auto agreement = ReadAgreement(rows, kAgreement);
+      ASSERT_TRUE(agreement.ok()) << agreement.status();
+      EXPECT_EQ(TrialBalance(*agreement)->sum(), 0);
+    } while (ended.wait_for(std::chrono::seconds(0)) != std::future_status::ready);
+  });
+  for (int i = 0; i < 3; ++i) {
+    const auto rebuilt = books.runner().Rebuild();
+    EXPECT_TRUE(rebuilt.ok()) << rebuilt.status();
+    EXPECT_EQ(rebuilt->first_difference, "");
+  }
+  writer.join();
+  done.set_value();
+  reader.join();
+  books.AwaitHead();
+  Bookkeeping at_once;
+  at_once.Append(history);
+  at_once.Start();
+  EXPECT_EQ(books.Rows(), at_once.Rows());
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("no views")));
+}
+
+// Holds up the making of a new generation until it is let through.
+class Gate : public rocksdb::FileSystemWrapper {
+ public:
+  Gate() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "Gate"; }
+
+  rocksdb::IOStatus CreateDirIfMissing(const std::string& path, const rocksdb::IOOptions& options,
+                                       rocksdb::IODebugContext* debug) override {
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+    return rocksdb::FileSystemWrapper::CreateDirIfMissing(path, options, debug);
+  }
+  void Set(bool open) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    open_ = open;
+    waiting_ = 0;
+    changed_.notify_all();
+  }
+  void AwaitSomebody() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int waiting_ = 0;
+};
+
+TEST(RebuildTest, OneAtATime) {
+  const auto gate = std::make_shared<Gate>();
+  Bookkeeping books({.file_system = gate});
+  books.Append(SourceDocument());
+  books.Start();
+  gate->Set(false);
+  auto first = std::async(std::launch::async, [&] { return books.runner().Rebuild(); });
+  gate->AwaitSomebody();
+  EXPECT_EQ(books.runner().Rebuild().status().code(), absl::StatusCode::kFailedPrecondition);
+  gate->Set(true);
+  const auto rebuilt = first.get();
+  EXPECT_TRUE(rebuilt.ok()) << rebuilt.status();
+  EXPECT_TRUE(books.runner().Rebuild().ok());
+}
+
+TEST(RebuildTest, ADamageThatIsMetMeanwhileIsRepairedByIt) {
+  History history = Long(1'000);
+  const auto gate = std::make_shared<Gate>();
+  Bookkeeping books({.file_system = gate});
+  books.Append(history);
+  books.Start();
+  books.Stop();
+  FlipByte(books.LargestTable(), 100);
+  books.Start();
+  gate->Set(false);
+  auto rebuild = std::async(std::launch::async, [&] { return books.runner().Rebuild(); });
+  gate->AwaitSomebody();
+  books.Append(history.Allocate("coaching-2022", 1'00, 1'00));
+  gate->Set(true);
+  ASSERT_TRUE(rebuild.get().ok());
+  books.AwaitHead();
+  EXPECT_TRUE(books.runner().status().ok());
+  Bookkeeping anew;
+  anew.Append(history);
+  anew.Start();
+  EXPECT_EQ(books.Rows(), anew.Rows());
+}
+
+}  // namespace
+}  // namespace denier::projections
