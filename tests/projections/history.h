@@ -25,7 +25,8 @@ class History {
  public:
   using Event = events::v1::Event;
 
-  const std::vector<Event>& events() const { return events_; }
+  const std::vector<Event>& events() const& { return events_; }
+  std::vector<Event> events() && { return std::move(events_); }
 
   // What follows happens on this day, and counts in its year unless another is given.
   History& On(int day, int fiscal_year = 0) {
