@@ -230,9 +230,10 @@ absl::Status Log::LookBeforeWriting(const std::optional<Head>& anchored) {
   if (!absl::IsDataLoss(looked) || !anchored) return looked;
 
   // A power loss may have left zeros in pages of the last write, which no sync had reached, and to
-  // RocksDB that is damage. The anchor tells: the log must hold it, and go on without a hole to the
-  // end of what is whole.
-  recovery_mode_ = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  // RocksDB that is damage. The anchor tells: what comes before it must hold what the anchor
+  // vouches for. (kSkipAnyCorruptedRecords would also look behind it, but RocksDB 7.8 loops for
+  // ever there.)
+  recovery_mode_ = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   if (!OpenForReading().ok()) return looked;
   looked = Recover(trusted);
   db_.reset();
