@@ -160,7 +160,8 @@ class Views::Snapshot {
 };
 
 // The generations in the folder views/: 000001/, 000002/ ... and CURRENT, which names the one that
-// is served. A projection is built anew beside the live one and swapped in:
+// is served (OPENING is there only while that one is being opened). A projection is built anew
+// beside the live one and swapped in:
 //
 //   auto fresh = generations.Start();
 //   ... fold the log into **fresh ...
@@ -174,7 +175,7 @@ class Generations {
 
   // The promoted generation; the same object for as long as somebody holds it.
   // NOT_FOUND: no CURRENT, or not one that names a generation. DATA_LOSS: the generation is
-  // damaged. To both the answer is Start().
+  // damaged, or the process that was to open it died of it. To both the answer is Start().
   absl::StatusOr<std::shared_ptr<Views>> OpenCurrent();
 
   // A new, empty generation beside the others, at cursor 0. It counts once it is promoted.

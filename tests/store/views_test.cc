@@ -334,7 +334,8 @@ class DamagedViewsTest : public ::testing::Test {
       }
       if (value.has_value()) rows.push_back({Key(i), *value});
     }
-    absl::StatusOr<std::vector<Row>> scanned = (*views)->TakeSnapshot().Scan("", "", 2 * kRows);
+    absl::StatusOr<std::vector<Row>> scanned =
+        (*views)->TakeSnapshot().Scan("", "", std::size_t{2} * kRows);
     if (!scanned.ok()) return Caught(scanned.status(), why);
     if (*scanned != rows) return Wrong("scan", why);
     return at == 2 ? kHarmless : kEarlier;
@@ -373,6 +374,9 @@ TEST_F(DamagedViewsTest, NeverGiveAnotherFigureAfterAFlippedBit) {
     const std::string kind = name.ends_with(".sst") ? ".sst" : name.substr(0, 8);
     if (kind != ".sst" && kind != "MANIFEST" && kind != "CURRENT") continue;  // never read
     for (std::size_t bit = 0; bit < 8 * pristine.size(); bit += step) {
+      // The one bit of a table file that RocksDB, built with assertions, dies of: its properties
+      // are read before their checksum. Generations answers that, as is tested below.
+      if (kind == ".sst" && bit == 8 * pristine.size() - 1201) continue;
       std::string damaged = pristine;
       damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
       Restore(name, damaged);
@@ -573,6 +577,48 @@ TEST_F(GenerationsTest, ADamagedCurrentGenerationIsDataLossAndReplaced) {
   ASSERT_TRUE(generations_.DropOthers().ok());
   EXPECT_THAT(Folders(), ElementsAre("000002"));
   EXPECT_EQ(CurrentRow(), "2");
+}
+
+// Keeps what is on disk at the moment that a table file is opened. There RocksDB, in a build with
+// assertions, ends the process on one damaged bit in 17,000.
+class CopiesWhenATableIsOpened : public rocksdb::FileSystemWrapper {
+ public:
+  CopiesWhenATableIsOpened(std::string from, std::string to)
+      : FileSystemWrapper(FileSystem::Default()), from_(std::move(from)), to_(std::move(to)) {}
+  const char* Name() const override { return "CopiesWhenATableIsOpened"; }
+
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& name, const rocksdb::FileOptions& file,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                                        rocksdb::IODebugContext* debug) override {
+    if (!std::filesystem::exists(to_)) {
+      std::filesystem::copy(from_, to_, std::filesystem::copy_options::recursive);
+    }
+    return FileSystemWrapper::NewRandomAccessFile(name, file, result, debug);
+  }
+
+ private:
+  const std::string from_;
+  const std::string to_;
+};
+
+TEST_F(GenerationsTest, DamageThatEndsTheProcessEndsItOnce) {
+  Promoted("1");
+  const std::string died = folder_.path() + "/died";
+  ASSERT_TRUE(
+      Generations(directory(), {std::make_shared<CopiesWhenATableIsOpened>(directory(), died)})
+          .OpenCurrent()
+          .ok());
+  EXPECT_EQ(CurrentRow(), "1") << "an opening that came to its end leaves no trace";
+
+  Generations generations(died);
+  EXPECT_EQ(generations.OpenCurrent().status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(generations.OpenCurrent().status().code(), absl::StatusCode::kDataLoss)
+      << "until it is replaced";
+  absl::StatusOr<std::shared_ptr<Views>> fresh = generations.Start();
+  ASSERT_TRUE(fresh.ok()) << fresh.status();
+  ASSERT_TRUE(generations.Promote(**fresh).ok());
+  fresh->reset();
+  EXPECT_TRUE(generations.OpenCurrent().ok());
 }
 
 TEST_F(GenerationsTest, RefuseToPromoteAStranger) {
