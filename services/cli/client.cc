@@ -547,7 +547,12 @@ bool Client::Connect(std::string_view default_principal) {
 bool Client::Call(const MethodDescriptor& method, const Message& request, Message* response) {
   const google::rpc::Status status = connection_->Call(method, request, principal_, response);
   if (status.code() == 0) return true;
-  const Failure failure = FailureOf(status);
+  Failure failure = FailureOf(status);
+  for (auto& [name, why] : failure.fields) {
+    // What the person typed: the option rather than the field.
+    const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName(name);
+    if (field != nullptr) name = "--" + ShortName(*field);
+  }
   terminal_.err << Explain(failure, endpoint_.server, style_.lang);
   if (as_.empty() && failure.reason == "WRONG_ROLE" && endpoint_.certificate_file.empty()) {
     terminal_.err << "  "
@@ -617,6 +622,7 @@ int Client::RunCommand(const MethodDescriptor& method, Message* request) {
     terminal_.out << ToCsv(grid);
   } else {
     auto list = HumanList(result, style_.lang);
+    if (header->validate_only()) list.erase(list.begin());  // a dry run has no position
     list.emplace_back(Word("request_id", style_.lang), header->request_id());
     terminal_.out << (header->validate_only() ? Say("Serait accepté ; rien n'est enregistré",
                                                     "Would be accepted; nothing is recorded")

@@ -131,10 +131,13 @@ std::string Numbers(const Failure& failure, Lang lang) {
     std::string text = value;
     if (const auto number = ParseNumber(value)) {
       if (name.ends_with("_cents")) text = Euros(*number, lang);
-      if (name.ends_with("_date") || name.starts_with("valid_")) {
+      if (name.ends_with("_date") || name.ends_with("until")) {
         text = Day(static_cast<std::int32_t>(*number), lang);
       }
     }
+    // As --as takes it.
+    if (name.ends_with("role") && value.starts_with("ROLE_")) text = Lower(value.substr(5));
+    if (HasWord(name + "." + value)) text = Word(name + "." + value, lang);
     line += " · " + Word(name, lang) + " " + text;
   }
   return line;
@@ -184,7 +187,7 @@ Failure FailureOf(const google::rpc::Status& status) {
       if (localized.locale().starts_with("fr")) failure.french = localized.message();
     } else if (detail.UnpackTo(&bad)) {
       for (const auto& violation : bad.field_violations()) {
-        failure.fields.push_back(violation.field() + ": " + violation.description());
+        failure.fields.emplace_back(violation.field(), violation.description());
       }
     } else if (detail.UnpackTo(&retry)) {
       failure.retry_after = std::chrono::milliseconds(retry.retry_delay().seconds() * 1000 +
@@ -225,7 +228,7 @@ std::string Explain(const Failure& failure, const std::string& server, Lang lang
   const bool french = lang == Lang::kFrench && !failure.french.empty();
   out += (french ? failure.french : failure.message) + "\n";
   out += "  " + failure.reason + Numbers(failure, lang) + "\n";
-  for (const std::string& field : failure.fields) out += "  " + field + "\n";
+  for (const auto& [field, why] : failure.fields) out += "  " + field + ": " + why + "\n";
   const std::string_view next = french ? "" : NextStep(ReasonOf(failure));
   if (!next.empty()) out += "  " + std::string(next) + "\n";
   return out;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "google/rpc/status.pb.h"
@@ -23,7 +24,7 @@ struct Failure {
   std::string reason = "";   // such as "AE_EXCEEDED"; empty when the server gave none
   std::map<std::string, std::string> numbers = {};
   std::string french = "";  // LocalizedMessage; empty when the server gave none
-  std::vector<std::string> fields = {};
+  std::vector<std::pair<std::string, std::string>> fields = {};  // at fault, and why
   std::optional<std::chrono::milliseconds> retry_after = {};
 };
 

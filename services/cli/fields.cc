@@ -13,12 +13,6 @@ namespace {
 
 bool EndsWith(std::string_view text, std::string_view suffix) { return text.ends_with(suffix); }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 // The type's own identifier is typed `id`: CommitmentLine.line_id, Product.product_id.
 bool IsOwnId(const FieldDescriptor& field) {
   const std::string_view name = field.name();
@@ -122,12 +116,12 @@ Found Find(const std::vector<const Descriptor*>& types, const Row* row, std::str
 }
 
 template <typename Text>
-std::string CellText(const Found& found, const Text& text) {
+std::string CellText(const Found& found, std::string_view separator, const Text& text) {
   if (found.message == nullptr) return "";
   if (!found.field->is_repeated()) return text(-1);
   std::string joined;
   const int size = found.message->GetReflection()->FieldSize(*found.message, found.field);
-  for (int i = 0; i < size; ++i) joined += (i > 0 ? " " : "") + text(i);
+  for (int i = 0; i < size; ++i) joined += std::string(i > 0 ? separator : "") + text(i);
   return joined;
 }
 
@@ -372,6 +366,12 @@ std::string PlainText(const Message& message, const FieldDescriptor& field, int 
 }
 
 std::string HumanText(const Message& message, const FieldDescriptor& field, int index, Lang lang) {
+  if (KindOf(field) == Kind::kText && !field.is_repeated()) {
+    // Some texts come from a short list: accounts and ledgers.
+    const std::string text = PlainText(message, field, index);
+    const std::string value = field.name() + "." + text;
+    return HasWord(value) ? Word(value, lang) : text;
+  }
   return TextOf(
       message, field, index, [&](std::int64_t cents) { return Euros(cents, lang); },
       [&](std::int32_t day) { return Day(day, lang); },
@@ -453,7 +453,7 @@ Grid PlainGrid(const std::vector<const Descriptor*>& types, const std::vector<Ro
     for (const std::string& path : paths) {
       const Found f = Find(types, &row, path);
       cells.push_back(
-          CellText(f, [&](int index) { return PlainText(*f.message, *f.field, index); }));
+          CellText(f, " ", [&](int index) { return PlainText(*f.message, *f.field, index); }));
     }
   }
   return grid;
@@ -474,8 +474,8 @@ Grid HumanGrid(const std::vector<const Descriptor*>& types, const std::vector<Ro
     auto& cells = grid.rows.emplace_back();
     for (const std::string& path : paths) {
       const Found f = Find(types, &row, path);
-      cells.push_back(
-          CellText(f, [&](int index) { return HumanText(*f.message, *f.field, index, lang); }));
+      cells.push_back(CellText(
+          f, ", ", [&](int index) { return HumanText(*f.message, *f.field, index, lang); }));
     }
   }
   return grid;
@@ -488,7 +488,7 @@ std::vector<std::pair<std::string, std::string>> HumanList(const Message& messag
   for (const std::string& path : Leaves(*types.front())) {
     const Found f = Find(types, &row, path);
     std::string text =
-        CellText(f, [&](int index) { return HumanText(*f.message, *f.field, index, lang); });
+        CellText(f, ", ", [&](int index) { return HumanText(*f.message, *f.field, index, lang); });
     if (text.empty()) continue;
     const bool own = path.find('.') == std::string::npos || !HasWord(path);
     list.emplace_back(own ? FieldWord(*f.field, lang) : Word(path, lang), std::move(text));

@@ -195,6 +195,12 @@ std::string Kebab(std::string_view camel_case) {
   return kebab;
 }
 
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower;
+}
+
 std::string Replace(std::string_view text, char from, char to) {
   std::string replaced(text);
   std::replace(replaced.begin(), replaced.end(), from, to);

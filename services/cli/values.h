@@ -69,6 +69,9 @@ std::vector<std::string_view> Split(std::string_view text, char separator);
 // "request-payment" of "RequestPayment".
 std::string Kebab(std::string_view camel_case);
 
+// `text` with every letter from A to Z small.
+std::string Lower(std::string_view text);
+
 // `text` with every `from` replaced by `to`.
 std::string Replace(std::string_view text, char from, char to);
 

@@ -63,7 +63,27 @@ const std::vector<Block>& Blocks() {
        1,
        {"payment_request_id", "commitment_id", "line_id", "origin_year", "paying_envelope_id",
         "type", "state", "net_cents", "paid_date"}},
+      {"CommitmentLineState",
+       "",
+       "",
+       1,
+       {"line_id", "envelope_id", "product_id", "origin_year", "engaged_cents", "withdrawn_cents",
+        "corrected_cents", "certified_cents", "requested_cents", "paid_cents", "outstanding_cents",
+        "advance_open_cents", "retained_open_cents", "imported", "early", "reversed"}},
       {"Product", "", "", 1, {"product_id", "label", "fiscal_year", "budget_cents"}},
+      {"OutstandingRow",
+       "",
+       "",
+       3,
+       {"managing_body", "origin_year", "fiscal_year", "opening", "corrections", "reimputed",
+        "engaged", "paid", "withdrawn", "outstanding"}},
+      {"PaymentFollowUpRow",
+       "",
+       "",
+       2,
+       {"fiscal_year", "managing_body", "ae_opened", "ae_engaged", "cp_opened", "cp_paid",
+        "cp_paid_on_prior", "cp_paid_on_current", "uncovered_before", "corrections",
+        "uncovered_after"}},
       {"ProductRow",
        "",
        "",
@@ -73,14 +93,21 @@ const std::vector<Block>& Blocks() {
   return *blocks;
 }
 
-// Columns that stand only where some row has more than zero.
+// Columns that stand only where some row has something to say in them.
 bool ShownOnlyWhenUsed(std::string_view path) {
-  return path == "ae_imported" || path == "cp_imported" || path == "planned_difference";
+  for (const std::string_view rare :
+       {"ae_imported", "cp_imported", "planned_difference", "corrected_cents", "requested_cents",
+        "advance_open_cents", "retained_open_cents", "reimputed", "imported", "early",
+        "reversed"}) {
+    if (path == rare) return true;
+  }
+  return false;
 }
 
-bool HasAmount(const std::vector<Row>& rows, const FieldDescriptor& field) {
+bool IsUsed(const std::vector<Row>& rows, const FieldDescriptor& field) {
   return std::any_of(rows.begin(), rows.end(), [&](const Row& row) {
-    return row.parts[0]->GetReflection()->GetInt64(*row.parts[0], &field) != 0;
+    const std::string text = PlainText(*row.parts[0], field, -1);
+    return text != "0.00" && text != "false";
   });
 }
 
@@ -140,6 +167,7 @@ std::vector<Row> RowsOf(const Message& response, const FieldDescriptor& field,
   return rows;
 }
 
+// The first cell of a row that is a year's.
 std::string YearCell(const Row& row, std::string cell, Lang lang) {
   if (row.total) return "Total";
   if (!IsExecution(row)) return cell;
@@ -158,20 +186,24 @@ std::string Table(const std::vector<const Descriptor*>& types, const std::vector
     if (types[0]->name() != block.type) continue;
     known = true;
     std::vector<Row> shown = rows;
-    // The plan stands beside what was executed, for the years that have one.
+    // The plan stands beside what was executed, for the years that have one: a total over all
+    // years would compare it with more.
     if (block.paths[2] == "planned_ae") {
-      std::erase_if(shown, [](const Row& row) { return !Execution(row).has_plan(); });
+      std::erase_if(shown, [](const Row& row) { return row.total || !Execution(row).has_plan(); });
       if (shown.empty()) continue;
     }
     std::vector<std::string> paths;
     for (const std::string& path : block.paths) {
       const FieldDescriptor* field = types[0]->FindFieldByName(path);
-      if (!ShownOnlyWhenUsed(path) || HasAmount(shown, *field)) paths.push_back(path);
+      if (!ShownOnlyWhenUsed(path) || IsUsed(shown, *field)) paths.push_back(path);
     }
     Grid grid = HumanGrid(types, shown, paths, style.lang);
     for (std::size_t r = 0; r < shown.size(); ++r) {
       if (paths[0] == "fiscal_year") {
         grid.rows[r][0] = YearCell(shown[r], std::move(grid.rows[r][0]), style.lang);
+      }
+      if (block.type == "ProductRow" && grid.rows[r][1].empty()) {
+        grid.rows[r][1] = In(style.lang, "(sans produit)", "(no product)");
       }
     }
     grid.title = block.french.empty() ? title : In(style.lang, block.french, block.english);

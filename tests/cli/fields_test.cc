@@ -132,7 +132,7 @@ void ExpectWords(const Descriptor& type, std::set<const Descriptor*>* seen) {
   }
 }
 
-TEST(WordsTest, CoverTheResourcesTheReportsAndTheCommands) {
+TEST(WordsTest, CoverTheResourcesTheReportsTheCommandsAndTheFacts) {
   std::set<const Descriptor*> seen;
   const auto* queries =
       v1::Agreement::descriptor()->file()->pool()->FindServiceByName("denier.v1.QueryService");
@@ -157,6 +157,9 @@ TEST(WordsTest, CoverTheResourcesTheReportsAndTheCommands) {
   for (int i = 0; i < facts->field_count(); ++i) {
     const FieldDescriptor& fact = *facts->field(i);
     EXPECT_NE(FieldWord(fact, Lang::kFrench), fact.name());
+    if (fact.message_type() != events::v1::Reversed::descriptor()) {
+      ExpectWords(*fact.message_type(), &seen);
+    }
   }
 }
 
