@@ -114,6 +114,11 @@ std::int64_t RestOf(const v1::CommitmentLineState& line) {
   return line.outstanding_cents() - line.requested_cents();
 }
 
+std::int64_t UncertifiedOf(const v1::CommitmentLineState& line) {
+  return line.engaged_cents() + line.corrected_cents() - line.withdrawn_cents() -
+         line.certified_cents();
+}
+
 Refusal RestExceeded(const v1::CommitmentLineState& line, std::int64_t asked_cents,
                      std::int64_t rest_cents) {
   return Refuse(v1::ERROR_REASON_REST_EXCEEDED, "more than the line's rest")

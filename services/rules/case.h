@@ -68,9 +68,14 @@ Verdict FindPayment(const Case& c, const std::string& payment_request_id,
 // UNKNOWN_PRODUCT; an empty identifier is none.
 Verdict CheckProduct(const Case& c, const std::string& product_id);
 
+// CEILING_MISSING, CEILING_EXCEEDED: the year's new credits, these included.
+Verdict CheckCeiling(const Case& c, std::int64_t ae_cents, std::int64_t cp_cents);
+
 // What can still be asked of a line, or given up: its outstanding without what is already
 // requested.
 std::int64_t RestOf(const v1::CommitmentLineState& line);
+// What is engaged and not yet delivered.
+std::int64_t UncertifiedOf(const v1::CommitmentLineState& line);
 // REST_EXCEEDED, naming the rest.
 Refusal RestExceeded(const v1::CommitmentLineState& line, std::int64_t asked_cents,
                      std::int64_t rest_cents);

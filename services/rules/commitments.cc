@@ -157,8 +157,7 @@ Verdict CorrectOpening(Case& c, const v1::CorrectOpeningRequest& request) {
         .With("line_id", line->line_id())
         .With("origin_year", line->origin_year());
   }
-  const std::int64_t uncertified_cents = line->engaged_cents() + line->corrected_cents() -
-                                         line->withdrawn_cents() - line->certified_cents();
+  const std::int64_t uncertified_cents = UncertifiedOf(*line);
   const std::int64_t rest_cents = std::min(RestOf(*line), uncertified_cents);
   if (-request.change_cents() > rest_cents) {
     return RestExceeded(*line, -request.change_cents(), rest_cents);
@@ -191,6 +190,9 @@ Verdict Engage(Case& c, const v1::EngageRequest& request) {
   }
   const bool early = c.year > YearOf(c.day);
   if (early) {
+    if (c.header.has_late_entry()) {
+      return InvalidField("header.late_entry", "a year that has not begun takes no late entry");
+    }
     if (auto wrong = CheckEarly(c, *envelope, sum_cents)) return wrong;
   }
   if (auto wrong = CheckVisa(c, request, sum_cents)) return wrong;
@@ -219,8 +221,7 @@ Verdict Withdraw(Case& c, const v1::WithdrawRequest& request) {
         .With("origin_year", line->origin_year());
   }
   // What was delivered is owed, and what was requested is being paid: neither can be given up.
-  const std::int64_t uncertified_cents = line->engaged_cents() + line->corrected_cents() -
-                                         line->withdrawn_cents() - line->certified_cents();
+  const std::int64_t uncertified_cents = UncertifiedOf(*line);
   const std::int64_t rest_cents = std::min(RestOf(*line), uncertified_cents);
   if (request.amount_cents() > rest_cents) {
     return RestExceeded(*line, request.amount_cents(), rest_cents);
@@ -233,7 +234,8 @@ Verdict Withdraw(Case& c, const v1::WithdrawRequest& request) {
   fact.set_origin_year(line->origin_year());
   fact.set_product_id(line->product_id());
   fact.set_reason_reference(request.reason_reference());
-  if (line->origin_year() == c.year) {
+  // An imported line consumed no AE of ours: none come back, not even in its own year.
+  if (line->origin_year() == c.year && !line->imported()) {
     const std::int64_t waiting_cents =
         -c.balances(line->envelope_id(), c.year).total(Ledger::kAe, Account::kEarly);
     fact.set_early_cents(std::min(waiting_cents, request.amount_cents()));
@@ -253,8 +255,7 @@ Verdict CertifyService(Case& c, const v1::CertifyServiceRequest& request) {
   if (auto wrong = CheckMandate(c, Mandate::kSettles)) return wrong;
   const v1::CommitmentLineState* line = nullptr;
   if (auto wrong = FindLine(c, request.commitment_id(), request.line_id(), line)) return wrong;
-  const std::int64_t uncertified_cents = line->engaged_cents() + line->corrected_cents() -
-                                         line->withdrawn_cents() - line->certified_cents();
+  const std::int64_t uncertified_cents = UncertifiedOf(*line);
   if (request.amount_cents() > uncertified_cents) {
     return Refuse(v1::ERROR_REASON_CERTIFICATION_EXCEEDED, "more than the line holds")
         .With("line_id", line->line_id())

@@ -5,6 +5,7 @@
 
 #include "projections/calendar.h"
 #include "services/rules/case.h"
+#include "services/rules/permissions.h"
 
 namespace denier::rules {
 namespace {
@@ -13,6 +14,14 @@ Refusal NotReversible(std::string_view why) { return Refuse(v1::ERROR_REASON_NOT
 
 Refusal NotReimputable(std::string_view why) {
   return Refuse(v1::ERROR_REASON_NOT_REIMPUTABLE, why);
+}
+
+// AE that an envelope used early are not its own to give back before its credits are open.
+bool GivesBackWhatWaits(const Case& c, const events::v1::Reimputed& fact,
+                        const std::string& giving_envelope_id) {
+  return fact.moves_available() && fact.payment_request_id().empty() &&
+         fact.from_envelope_id() != fact.to_envelope_id() &&
+         c.balances(giving_envelope_id, c.year).total(Ledger::kAe, Account::kEarly) != 0;
 }
 
 Verdict ReimputeLine(Case& c, const v1::ReimputeRequest& request, events::v1::Reimputed& fact) {
@@ -89,18 +98,40 @@ Verdict CheckPaid(const Case& c, const Event& original) {
   return std::nullopt;
 }
 
+// A refund is undone where it was entered: its AE and CP are in the envelopes of that day.
+Verdict CheckReinstated(const Case& c, const Event& original) {
+  const auto& reinstated = original.reinstated();
+  const v1::PaymentRequest* payment = nullptr;
+  if (auto wrong = FindPayment(c, reinstated.payment_request_id(), payment)) return wrong;
+  bool stands = payment->paying_envelope_id() == reinstated.cp_envelope_id();
+  if (!reinstated.commitment_id().empty()) {
+    const v1::CommitmentLineState* line = nullptr;
+    if (auto wrong = FindLine(c, reinstated.commitment_id(), reinstated.line_id(), line)) {
+      return wrong;
+    }
+    stands = stands && line->envelope_id() == reinstated.ae_envelope_id() &&
+             line->product_id() == reinstated.product_id();
+  }
+  if (stands) return std::nullopt;
+  return NotReversible("the line or the payment was reimputed since")
+      .With("payment_request_id", reinstated.payment_request_id());
+}
+
 // Whether what stands on the original still lets it be undone; fills what the opposite needs to
 // know.
 Verdict CheckOriginal(Case& c, const Event& original, events::v1::Reversed& fact) {
   switch (original.fact_case()) {
-    case Event::kCreditsAllocated:
     case Event::kCreditsDeallocated:
+      return CheckCeiling(c, original.credits_deallocated().ae_cents(),
+                          original.credits_deallocated().cp_cents());
+    case Event::kCreditsAllocated:
     case Event::kCreditsFrozen:
     case Event::kCreditsReleased:
     case Event::kCreditsCancelled:
     case Event::kCreditsTransferred:
-    case Event::kReinstated:
       return std::nullopt;  // the credits themselves decide (decide.cc)
+    case Event::kReinstated:
+      return CheckReinstated(c, original);
     case Event::kPaidWithoutCommitment: {
       const v1::PaymentRequest* payment = nullptr;
       const auto& paid = original.paid_without_commitment();
@@ -171,6 +202,9 @@ Verdict CheckOriginal(Case& c, const Event& original, events::v1::Reversed& fact
       return CheckPaid(c, original);
     case Event::kReimputed: {
       const auto& moved = original.reimputed();
+      if (GivesBackWhatWaits(c, moved, moved.to_envelope_id())) {
+        return NotReversible("early commitments of the envelope wait for its credits");
+      }
       if (!moved.payment_request_id().empty()) {
         const v1::PaymentRequest* payment = nullptr;
         if (auto wrong = FindPayment(c, moved.payment_request_id(), payment)) return wrong;
@@ -262,11 +296,18 @@ Verdict Reinstate(Case& c, const v1::ReinstateRequest& request) {
 
   const v1::CommitmentLineState* line = nullptr;
   if (auto wrong = FindLine(c, payment->commitment_id(), payment->line_id(), line)) return wrong;
-  if (payment->type() == events::v1::PAYMENT_TYPE_ADVANCE &&
-      request.amount_cents() > line->advance_open_cents()) {
-    return refuse("the advance has been recovered")
-        .With("asked_cents", request.amount_cents())
-        .With("available_cents", line->advance_open_cents());
+  if (payment->type() == events::v1::PAYMENT_TYPE_ADVANCE) {
+    if (request.amount_cents() > line->advance_open_cents()) {
+      return refuse("the advance has been recovered")
+          .With("asked_cents", request.amount_cents())
+          .With("available_cents", line->advance_open_cents());
+    }
+    // The engagement falls with the refund, but not below what was delivered: that is still due.
+    if (request.amount_cents() > UncertifiedOf(*line)) {
+      return refuse("the work is delivered and the debt still due: reverse the payment")
+          .With("asked_cents", request.amount_cents())
+          .With("available_cents", UncertifiedOf(*line));
+    }
   }
   fact.set_commitment_id(payment->commitment_id());
   fact.set_line_id(payment->line_id());
@@ -278,6 +319,7 @@ Verdict Reinstate(Case& c, const v1::ReinstateRequest& request) {
 
 Verdict Reimpute(Case& c, const v1::ReimputeRequest& request) {
   if (auto wrong = CheckYear(c, Period::kRegularisation)) return wrong;
+  if (auto wrong = CheckMandate(c, Mandate::kSettles)) return wrong;
   const bool moves_payment = !request.payment_request_id().empty();
   if (moves_payment != (request.commitment_id().empty() && request.line_id().empty())) {
     return InvalidField("payment_request_id", "name a line or a payment, not both");
@@ -294,6 +336,9 @@ Verdict Reimpute(Case& c, const v1::ReimputeRequest& request) {
   if (fact.to_envelope_id() == fact.from_envelope_id() &&
       fact.to_product_id() == fact.from_product_id()) {
     return NotReimputable("it is there already");
+  }
+  if (GivesBackWhatWaits(c, fact, fact.from_envelope_id())) {
+    return NotReimputable("early commitments of the envelope wait for its credits");
   }
   const v1::Envelope* to = nullptr;
   if (auto wrong = FindEnvelope(c, fact.to_envelope_id(), to)) return wrong;
@@ -317,6 +362,10 @@ Verdict Reverse(Case& c, const v1::ReverseRequest& request) {
   if (c.year < original.fiscal_year() || (c.year != original.fiscal_year() && !AnyYear(original))) {
     return NotReversible("credits come back in the entry's own year alone")
         .With("fiscal_year", original.fiscal_year());
+  }
+  // The mandate binds what an officer does, and so what undoes it.
+  if (PermissionFor(v1::Command::kReverse, &original)->whose == Whose::kManagingBody) {
+    if (auto wrong = CheckMandate(c, Mandate::kSettles)) return wrong;
   }
   auto& fact = *c.event.mutable_reversed();
   fact.set_reversed_position(request.reversed_position());

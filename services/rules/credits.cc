@@ -24,40 +24,45 @@ const events::v1::Ceiling* OfYear(const auto& ceilings, int year) {
   return it == ceilings.end() ? nullptr : &*it;
 }
 
+}  // namespace
+
 // The year's new credits, over all envelopes, stay below the ceiling (agreement, art. 5).
-Verdict CheckCeiling(const Case& c, const v1::AllocateRequest& request) {
+Verdict CheckCeiling(const Case& c, std::int64_t ae_cents, std::int64_t cp_cents) {
   const events::v1::Ceiling* ceiling = OfYear(c.agreement->ceilings(), c.year);
+  const events::v1::Ceiling* opened = OfYear(c.agreement->opened(), c.year);
   if (ceiling == nullptr) {
+    // Where carried-over credits were taken back, giving them back opens nothing new.
+    if (opened != nullptr && opened->ae_cents() + ae_cents <= 0 &&
+        opened->cp_cents() + cp_cents <= 0) {
+      return std::nullopt;
+    }
     return Refuse(v1::ERROR_REASON_CEILING_MISSING, "the year has no ceiling")
         .With("fiscal_year", c.year);
   }
-  const events::v1::Ceiling* opened = OfYear(c.agreement->opened(), c.year);
   const std::int64_t ae_left = ceiling->ae_cents() - (opened == nullptr ? 0 : opened->ae_cents());
   const std::int64_t cp_left = ceiling->cp_cents() - (opened == nullptr ? 0 : opened->cp_cents());
-  if (request.ae_cents() > ae_left) {
+  if (ae_cents > ae_left) {
     return Refuse(v1::ERROR_REASON_CEILING_EXCEEDED, "more AE than the ceiling leaves")
         .With("fiscal_year", c.year)
         .With("kind", "AE")
-        .With("asked_cents", request.ae_cents())
+        .With("asked_cents", ae_cents)
         .With("available_cents", ae_left);
   }
-  if (request.cp_cents() > cp_left) {
+  if (cp_cents > cp_left) {
     return Refuse(v1::ERROR_REASON_CEILING_EXCEEDED, "more CP than the ceiling leaves")
         .With("fiscal_year", c.year)
         .With("kind", "CP")
-        .With("asked_cents", request.cp_cents())
+        .With("asked_cents", cp_cents)
         .With("available_cents", cp_left);
   }
   return std::nullopt;
 }
 
-}  // namespace
-
 Verdict Allocate(Case& c, const v1::AllocateRequest& request) {
   if (auto wrong = CheckYear(c, Period::kOfDay)) return wrong;
   const v1::Envelope* envelope = nullptr;
   if (auto wrong = FindEnvelope(c, request.envelope_id(), envelope)) return wrong;
-  if (auto wrong = CheckCeiling(c, request)) return wrong;
+  if (auto wrong = CheckCeiling(c, request.ae_cents(), request.cp_cents())) return wrong;
 
   auto& fact = *c.event.mutable_credits_allocated();
   fact.set_envelope_id(request.envelope_id());

@@ -255,6 +255,7 @@ Verdict RejectPayment(Case& c, const v1::RejectPaymentRequest& request) {
 }
 
 Verdict RequisitionPayment(Case& c, const v1::RequisitionPaymentRequest& request) {
+  if (auto wrong = CheckMandate(c, Mandate::kSettles)) return wrong;
   const v1::PaymentRequest* payment = nullptr;
   if (auto wrong = FindInState(c, Period::kOpen, request.payment_request_id(),
                                {v1::PAYMENT_STATE_SUSPENDED}, payment)) {

@@ -64,6 +64,8 @@ class EnvelopesOf {
 
   std::optional<Refusal> Collect(const Command& command, const Event* original);
   const Envelopes& found() const { return found_; }
+  // The payment request that the command acts on; nullptr: on none.
+  const v1::PaymentRequest* payment() const { return payment_; }
 
  private:
   std::optional<Refusal> Line(const std::string& commitment_id, const std::string& line_id) {
@@ -89,6 +91,7 @@ class EnvelopesOf {
           .With("payment_request_id", payment_request_id);
     }
     found_.push_back(payment->paying_envelope_id());
+    payment_ = payment;
     return std::nullopt;
   }
 
@@ -97,6 +100,7 @@ class EnvelopesOf {
   const projections::Books& books_;
   const std::string& agreement_id_;
   Envelopes found_;
+  const v1::PaymentRequest* payment_ = nullptr;
 };
 
 std::optional<Refusal> EnvelopesOf::Collect(const Command& command, const Event* original) {
@@ -115,7 +119,7 @@ std::optional<Refusal> EnvelopesOf::Collect(const Command& command, const Event*
       // The officer spends the paying envelope's CP on the line's debt: both are its body's.
       const auto& request = command.request_payment();
       found_.push_back(request.paying_envelope_id());
-      if (request.commitment_id().empty()) break;
+      if (request.type() == events::v1::PAYMENT_TYPE_WITHOUT_COMMITMENT) break;
       return Line(request.commitment_id(), request.line_id());
     }
     case Command::kRequisitionPayment:
@@ -310,16 +314,18 @@ std::optional<Refusal> Authorise(const projections::Books& books,
                                  const Event* original) {
   const v1::CommandHeader& header = *HeaderOf(command);
   const auto& roles = actor.roles();
-  // A reversal of nothing is refused as such to those who may reverse, and to nobody else.
-  if (command.has_reverse() && original == nullptr && std::ranges::any_of(roles, [](int role) {
-        return role == kManager || role == kOfficer || role == kAccountant;
-      })) {
+  // A reversal of nothing, or of a reversal, is refused as such to those who may reverse, and to
+  // nobody else.
+  const bool may_reverse = std::ranges::any_of(roles, [](int role) {
+    return role == kManager || role == kOfficer || role == kAccountant;
+  });
+  if (command.has_reverse() && original == nullptr && may_reverse) {
     return Refuse(v1::ERROR_REASON_UNKNOWN_POSITION, "no event at the position")
         .With("position", command.reverse().reversed_position());
   }
   const Permission* permission = PermissionFor(command.command_case(), original);
   if (permission == nullptr) {
-    return command.has_reverse()
+    return may_reverse && command.has_reverse()
                ? Refuse(v1::ERROR_REASON_NOT_REVERSIBLE, "a reversal is not reversed")
                : Refuse(v1::ERROR_REASON_WRONG_ROLE, "no role may do this");
   }
@@ -371,16 +377,11 @@ std::optional<Refusal> Authorise(const projections::Books& books,
     if (actor.body_id() != manager) return WrongBody(manager, envelope_id);
   }
 
-  // The officer who requested a payment is not the accountant who pays it (GBCP art. 9).
-  if (command.has_pay() || command.has_pay_without_commitment()) {
-    const v1::PaymentRequest* payment = books.FindPayment(
-        header.agreement_id(), command.has_pay()
-                                   ? command.pay().payment_request_id()
-                                   : command.pay_without_commitment().payment_request_id());
-    if (payment->requested_by() == actor.principal_id()) {
-      return Refuse(v1::ERROR_REASON_SAME_PERSON, "the officer who requested may not pay")
-          .With("payment_request_id", payment->payment_request_id());
-    }
+  // The officer who requested a payment is never its accountant (GBCP art. 9).
+  if (permission->whose == Whose::kAnyAssigned && envelopes.payment() != nullptr &&
+      envelopes.payment()->requested_by() == actor.principal_id()) {
+    return Refuse(v1::ERROR_REASON_SAME_PERSON, "the officer who requested may not act on it")
+        .With("payment_request_id", envelopes.payment()->payment_request_id());
   }
   return std::nullopt;
 }
