@@ -22,7 +22,7 @@ std::optional<rules::Refusal> RefuseOthers(const Identified& who) {
     return std::nullopt;
   }
   return rules::Refuse(v1::ERROR_REASON_WRONG_ROLE, "the role operator is needed")
-      .With("required_role", "operator");
+      .With("role", events::v1::Role_Name(events::v1::ROLE_OPERATOR));
 }
 
 grpc::Status StatusOfRebuild(const absl::Status& error) {

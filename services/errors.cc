@@ -42,12 +42,13 @@ Entry EntryOf(v1::ErrorReason reason) {
           "moins un rôle. Présentez un certificat qui les porte (CN, O, OU)."};
     case v1::ERROR_REASON_WRONG_ROLE:
       return {StatusCode::PERMISSION_DENIED,
-              "Votre rôle ne permet pas cet acte[ : il revient au rôle {required_role}]. Faites-le "
-              "faire par une personne qui a ce rôle."};
+              "Votre rôle ne permet pas cet acte[ : il revient au rôle « {role} »]. "
+              "Faites-le faire par une personne qui a ce rôle."};
     case v1::ERROR_REASON_WRONG_BODY:
       return {StatusCode::PERMISSION_DENIED,
-              "Cet acte n'est pas du ressort de votre service[ : il revient à {managing_body}]. "
-              "Adressez-vous au service gestionnaire."};
+              "Cet acte n'est pas du ressort de votre service[ : il revient à "
+              "{managing_body}][ pour l'enveloppe {envelope_id}]. Adressez-vous à ce "
+              "service."};
     case v1::ERROR_REASON_NOT_ASSIGNED:
       return {StatusCode::PERMISSION_DENIED,
               "Ce comptable n'est pas assignataire de l'enveloppe[ {envelope_id}]. Faites agir un "
@@ -103,12 +104,16 @@ Entry EntryOf(v1::ErrorReason reason) {
 
     case v1::ERROR_REASON_REQUEST_ID_REUSED:
       return {StatusCode::ALREADY_EXISTS,
-              "Cet identifiant de demande[ ({request_id})] a déjà servi pour un autre contenu"
-              "[ : {difference}]. Rien n'a changé. Prenez un nouvel identifiant pour une nouvelle "
+              "Cet identifiant de demande[ ({request_id})] a déjà servi pour un autre "
+              "contenu. Rien n'a changé. Prenez un nouvel identifiant pour une nouvelle "
               "demande."};
     case v1::ERROR_REASON_IDENTIFIER_TAKEN:
       return {StatusCode::ALREADY_EXISTS,
-              "Cet identifiant[ ({identifier})] est déjà pris. Choisissez-en un autre."};
+              "Cet identifiant est déjà pris[ : convention {agreement_id}][ : avenant "
+              "{amendment_id}][ : enveloppe {envelope_id}][ : engagement "
+              "{commitment_id}][ : ligne {line_id}][ : paiement {payment_id}][ : demande "
+              "de paiement {payment_request_id}][ : report {carryover_id}]. "
+              "Choisissez-en un autre."};
 
     case v1::ERROR_REASON_ETAG_MOVED:
       return {StatusCode::ABORTED,
@@ -132,24 +137,25 @@ Entry EntryOf(v1::ErrorReason reason) {
               "Réduisez le montant, faites mettre des CP à disposition, ou attendez l'exercice "
               "suivant."};
     case v1::ERROR_REASON_CEILING_EXCEEDED:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "Le plafond de la convention serait dépassé[ en {fiscal_year}][ : {asked_cents} "
-          "demandés, il reste {available_cents}][ sur un plafond de {ceiling_cents}]. Réduisez le "
-          "montant, ou relevez le plafond par un avenant."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "Le plafond de la convention serait dépassé[ en {fiscal_year}][ : "
+              "{asked_cents} demandés en {kind}, il reste {available_cents}][ : "
+              "{opened_ae_cents} d'AE et {opened_cp_cents} de CP sont déjà ouverts]. "
+              "Réduisez le montant, ou relevez le plafond par un avenant."};
     case v1::ERROR_REASON_CEILING_MISSING:
       return {StatusCode::FAILED_PRECONDITION,
               "La convention ne fixe pas de plafond pour cet exercice[ ({fiscal_year})]. Fixez-le "
               "d'abord par un avenant."};
     case v1::ERROR_REASON_FROZEN_EXCEEDED:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "La réserve ne contient pas ce montant[ : {asked_cents} à dégeler, {frozen_cents} mis "
-          "en réserve]. Réduisez le montant."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "La réserve ne contient pas ce montant[ : {asked_cents} à dégeler, "
+              "{available_cents} mis en réserve][ sur l'enveloppe {envelope_id}]. "
+              "Réduisez le montant."};
     case v1::ERROR_REASON_REST_EXCEEDED:
       return {StatusCode::FAILED_PRECONDITION,
-              "Le montant dépasse le reste de la ligne d'engagement[ : {asked_cents} demandés, "
-              "{rest_cents} restants]. Réduisez-le, ou prenez un engagement complémentaire."};
+              "Le montant dépasse le reste de la ligne d'engagement[ {line_id}][ : "
+              "{asked_cents} demandés, {rest_cents} restants]. Réduisez-le, ou prenez un "
+              "engagement complémentaire."};
     case v1::ERROR_REASON_MANDATE_EXPIRED:
       return {
           StatusCode::FAILED_PRECONDITION,
@@ -162,28 +168,27 @@ Entry EntryOf(v1::ErrorReason reason) {
               "l'exercice ouvert, ou demandez une écriture tardive avec motif et accord."};
     case v1::ERROR_REASON_WRONG_YEAR:
       return {StatusCode::FAILED_PRECONDITION,
-              "La date d'effet[ ({effective_date})] n'est pas dans l'exercice indiqué[ "
-              "({fiscal_year})]. Corrigez la date ou l'exercice."};
+              "La date d'effet[ ({effective_date})] et l'exercice[ ({fiscal_year})] ne "
+              "vont pas ensemble pour cet acte. Corrigez la date ou l'exercice."};
     case v1::ERROR_REASON_SERVICE_NOT_CERTIFIED:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "Le service fait n'est pas certifié pour ce montant[ : {asked_cents} à payer, "
-          "{certified_cents} certifiés et non payés]. Certifiez le service fait, ou demandez une "
-          "avance."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "Le service fait n'est pas certifié pour ce montant[ : {asked_cents} à "
+              "payer, {certified_cents} certifiés et non encore payés]. Certifiez le "
+              "service fait, ou demandez une avance."};
     case v1::ERROR_REASON_CERTIFICATION_EXCEEDED:
       return {StatusCode::FAILED_PRECONDITION,
-              "Le service fait dépasserait le montant de la ligne[ : {asked_cents} à certifier, "
-              "{rest_cents} encore certifiables]. Réduisez-le, ou prenez un engagement "
-              "complémentaire."};
+              "Le service fait dépasserait le montant de la ligne[ {line_id}][ : "
+              "{asked_cents} à certifier, {available_cents} encore certifiables]. "
+              "Réduisez-le, ou prenez un engagement complémentaire."};
     case v1::ERROR_REASON_ADVANCE_EXCEEDED:
       return {StatusCode::FAILED_PRECONDITION,
-              "La récupération dépasse les avances encore ouvertes[ : {asked_cents} à récupérer, "
-              "{open_cents} ouverts]. Réduisez-la."};
+              "La récupération dépasse les avances encore ouvertes[ : {asked_cents} à "
+              "récupérer, {available_cents} d'avances]. Réduisez-la."};
     case v1::ERROR_REASON_RETENTION_EXCEEDED:
       return {StatusCode::FAILED_PRECONDITION,
               "La retenue de garantie dépasse ce qui est permis[ : {asked_cents} pour "
-              "{allowed_cents} au plus]. Elle est d'au plus 5 % du brut, et l'on ne libère que ce "
-              "qui a été retenu. Réduisez le montant."};
+              "{available_cents} au plus]. On retient au plus 5 % du brut, et l'on ne "
+              "libère que ce qui a été retenu. Réduisez le montant."};
     case v1::ERROR_REASON_ORIGIN_NOT_PAYABLE:
       return {
           StatusCode::FAILED_PRECONDITION,
@@ -191,65 +196,67 @@ Entry EntryOf(v1::ErrorReason reason) {
           "exercice d'origine[ ({origin_year})]. Payez sur une autre enveloppe, ou faites étendre "
           "ses exercices payables."};
     case v1::ERROR_REASON_PAYMENT_STATE:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "L'état de la demande de paiement[ {payment_request_id}] ne permet pas cet acte[ (état "
-          ": {state})]. Consultez-la avant d'agir."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "L'état de la demande de paiement[ {payment_request_id}][ ({state})] ne "
+              "permet pas cet acte, ou une autre repose sur elle. Consultez-la avant "
+              "d'agir."};
     case v1::ERROR_REASON_PAYMENT_SUSPENDED:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "La demande de paiement[ {payment_request_id}] est suspendue par le comptable. Faites "
-          "lever la suspension, ou requérez le paiement."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "Le comptable a suspendu la demande de paiement[ {payment_request_id}][ "
+              "(motif : {reason_reference})]. Faites lever la suspension, ou requérez le "
+              "paiement."};
     case v1::ERROR_REASON_CARRYOVER_STATE:
       return {StatusCode::FAILED_PRECONDITION,
-              "L'état du report[ {carryover_id}] ne permet pas cet acte[ (état : {state})]. "
+              "L'état du report[ {carryover_id}][ ({state})] ne permet pas cet acte. "
               "Consultez-le avant d'agir."};
     case v1::ERROR_REASON_CARRYOVER_EXCEEDED:
       return {StatusCode::FAILED_PRECONDITION,
-              "Le montant dépasse ce qui a été demandé ou accordé au titre du report[ : "
+              "Le montant dépasse ce qui reste du report[ {carryover_id}][ : "
               "{asked_cents} pour {available_cents} au plus]. Réduisez-le."};
     case v1::ERROR_REASON_CARRYOVER_CAP_EXCEEDED:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "Le plafond des reports de CP du programme serait dépassé (LOLF, art. 15)[ : "
-          "{asked_cents} demandés, il reste {available_cents}][ sur un plafond de {cap_cents}]. "
-          "Réduisez le report, ou citez la loi de finances qui y déroge."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "Le plafond des reports de CP du programme serait dépassé (LOLF, art. 15)[ "
+              ": {asked_cents} demandés, il reste {available_cents}][ sur {cap_cents}]. "
+              "Réduisez le report, ou citez la loi de finances qui y déroge."};
     case v1::ERROR_REASON_CARRYOVER_TOO_LATE:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "L'arrêté de report vient trop tard (LOLF, art. 15)[ : il fallait le prendre au plus "
-          "tard le {latest_date}]. Citez la loi de finances qui y déroge, ou renoncez au report."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "L'arrêté de report vient trop tard (LOLF, art. 15)[ : il fallait le "
+              "prendre au plus tard le {until}]. Citez la loi de finances qui y déroge, "
+              "ou renoncez au report."};
     case v1::ERROR_REASON_PROGRAMME_CREDITS_MISSING:
       return {
           StatusCode::FAILED_PRECONDITION,
           "Les crédits initiaux du programme[ pour {fiscal_year}] ne sont pas saisis : le plafond "
           "des reports en dépend. Saisissez-les d'abord."};
     case v1::ERROR_REASON_EARLY_COMMITMENT:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "Cet engagement par anticipation n'est pas permis : il faut être au 1er novembre passé, "
-          "dans la limite du quart des crédits de l'exercice[ ({asked_cents} demandés, "
-          "{available_cents} permis)]. Attendez, ou réduisez le montant."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "Cet engagement par anticipation n'est pas permis : il se prend à partir "
+              "du 1er novembre, dans la limite du quart des crédits de l'exercice[ "
+              "({asked_cents} demandés, {available_cents} permis)], et tant que ceux de "
+              "l'année suivante ne sont pas ouverts. Attendez, ou réduisez le montant."};
     case v1::ERROR_REASON_VISA_MISSING:
       return {StatusCode::FAILED_PRECONDITION,
-              "Cet engagement demande le visa du contrôleur budgétaire[ à partir de "
-              "{threshold_cents}]. Obtenez-le, puis indiquez sa référence."};
+              "Cet engagement[ de {asked_cents}] demande le visa du contrôleur "
+              "budgétaire[, obligatoire à partir de {threshold_cents}]. Obtenez-le, puis "
+              "indiquez sa référence."};
     case v1::ERROR_REASON_NOT_REVERSIBLE:
       return {StatusCode::FAILED_PRECONDITION,
-              "Cette écriture[ ({position})] ne peut pas être contre-passée : elle l'est déjà, "
-              "d'autres reposent sur elle, ou sa nature ne le permet pas. Contre-passez d'abord "
-              "celles qui la suivent."};
+              "Cette écriture[ ({position})] ne peut pas être contre-passée[ : elle l'a "
+              "déjà été par l'écriture {reversed_by}] : d'autres reposent sur elle, ou "
+              "sa nature ne le permet pas. Contre-passez d'abord celles qui la suivent."};
     case v1::ERROR_REASON_NOT_REINSTATABLE:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "Ce remboursement ne peut pas rétablir des crédits[ : {asked_cents} pour "
-          "{paid_cents} payés] : il dépasse ce qui a été payé, ou vient après la fin de l'année "
-          "qui suit le paiement. Au-delà, c'est une recette de l'État."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "Ce remboursement ne peut pas rétablir des crédits[ : {asked_cents} pour "
+              "{available_cents} au plus][ : le paiement est de {paid_year}][ : la "
+              "demande est à l'état « {state} »]. Un rétablissement suit un paiement, "
+              "sans le dépasser, jusqu'à la fin de l'année suivante ; au-delà, c'est une "
+              "recette de l'État."};
     case v1::ERROR_REASON_CLOSING_ORDER:
-      return {
-          StatusCode::FAILED_PRECONDITION,
-          "L'exercice[ {fiscal_year}] ne peut pas être clos ni rouvert maintenant. Les exercices "
-          "se closent dans l'ordre et se rouvrent dans l'ordre inverse."};
+      return {StatusCode::FAILED_PRECONDITION,
+              "L'exercice[ {fiscal_year}] ne peut pas être clos ou rouvert maintenant[ : "
+              "{open_year} est encore ouvert][ : {early_cents} engagés par anticipation "
+              "attendent des crédits sur {envelope_id}]. Les exercices finis se closent "
+              "dans l'ordre, et seul le dernier clos se rouvre."};
     case v1::ERROR_REASON_NOT_REIMPUTABLE:
       return {
           StatusCode::FAILED_PRECONDITION,
@@ -257,8 +264,9 @@ Entry EntryOf(v1::ErrorReason reason) {
           "ne peut pas aller. Vérifiez l'enveloppe et le produit d'arrivée."};
     case v1::ERROR_REASON_NOT_CORRECTABLE:
       return {StatusCode::FAILED_PRECONDITION,
-              "Cette ligne est de l'exercice : une correction ne vise que les lignes d'exercices "
-              "antérieurs. Utilisez un retrait ou une contre-passation."};
+              "Cette ligne[ {line_id}] est de l'exercice : une correction ne vise que "
+              "les lignes d'exercices antérieurs. Utilisez un retrait ou un engagement "
+              "complémentaire."};
     case v1::ERROR_REASON_AMOUNT_OVERFLOW:
       return {
           StatusCode::FAILED_PRECONDITION,
@@ -320,23 +328,65 @@ std::optional<std::chrono::milliseconds> RetryDelayOf(v1::ErrorReason reason) {
   return std::nullopt;
 }
 
-std::string FrenchValue(std::string_view name, const std::string& value) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  const bool is_number = error == std::errc() && end == value.data() + value.size();
-  if (is_number && name.ends_with("_cents")) return FrenchEuros(number);
-  const bool is_day = name.ends_with("_date") || name == "valid_from" || name == "valid_until";
-  if (is_number && is_day && value.size() == 8) {
+// Details travel in trailers, of which a client takes 8 KiB: what a caller sent and a refusal names
+// must not drown the refusal.
+std::string Shortened(const std::string& value) {
+  constexpr std::size_t kMostBytes = 200;
+  if (value.size() <= kMostBytes) return value;
+  std::size_t size = kMostBytes;
+  while (size > 0 && (static_cast<unsigned char>(value[size]) & 0xc0) == 0x80) --size;  // UTF-8
+  return value.substr(0, size) + "…";
+}
+
+// Values of enumerations, as they stand in facts.
+struct Word {
+  std::string_view value;
+  std::string_view french;
+};
+constexpr Word kWords[] = {
+    {"ROLE_PROGRAMME_MANAGER", "responsable de programme"},
+    {"ROLE_AUTHORISING_OFFICER", "ordonnateur"},
+    {"ROLE_ACCOUNTANT", "comptable"},
+    {"ROLE_AUDITOR", "auditeur"},
+    {"ROLE_OPERATOR", "exploitant"},
+    {"PAYMENT_STATE_REQUESTED", "demandée"},
+    {"PAYMENT_STATE_SUSPENDED", "suspendue"},
+    {"PAYMENT_STATE_REQUISITIONED", "requise"},
+    {"PAYMENT_STATE_REJECTED", "rejetée"},
+    {"PAYMENT_STATE_PAID", "payée"},
+    {"PAYMENT_STATE_REVERSED", "contre-passée"},
+    {"PAYMENT_STATE_IMPORTED", "payée avant la convention"},
+    {"CARRYOVER_STATE_REQUESTED", "demandé"},
+    {"CARRYOVER_STATE_GRANTED", "accordé"},
+    {"CARRYOVER_STATE_REFUSED", "refusé"},
+    {"CARRYOVER_STATE_AVAILABLE", "mis à disposition"},
+    {"CARRYOVER_STATE_REVERSED", "contre-passé"},
+};
+
+bool IsDay(std::string_view fact) {
+  return fact.ends_with("_date") || fact == "until" || fact == "valid_until";
+}
+
+// A fact as a French sentence has it; nothing: it says nothing, such as a day that is not set.
+std::optional<std::string> FrenchValue(std::string_view fact, const std::string& value) {
+  if (fact.ends_with("_cents")) {
+    std::int64_t cents = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), cents);
+    if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
+    return FrenchEuros(cents);
+  }
+  if (IsDay(fact)) {
+    if (value.size() != 8) return std::nullopt;
     return value.substr(6, 2) + "/" + value.substr(4, 2) + "/" + value.substr(0, 4);
   }
-  return value;
+  for (const Word& word : kWords) {
+    if (word.value == value) return std::string(word.french);
+  }
+  return Shortened(value);
 }
 
 std::optional<std::string> FactOf(const rules::Refusal& refusal, std::string_view name) {
-  if (name == "field") {
-    if (refusal.field.empty()) return std::nullopt;
-    return refusal.field;
-  }
+  if (name == "field" && !refusal.field.empty()) return refusal.field;
   for (const auto& [fact, value] : refusal.facts) {
     if (fact == name) return FrenchValue(name, value);
   }
@@ -434,7 +484,9 @@ google::rpc::Status RpcStatusOf(const rules::Refusal& refusal) {
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(NameOf(refusal.reason)));
   info.set_domain("denier");
-  for (const auto& [name, value] : refusal.facts) (*info.mutable_metadata())[name] = value;
+  for (const auto& [name, value] : refusal.facts) {
+    (*info.mutable_metadata())[name] = Shortened(value);
+  }
   status.add_details()->PackFrom(info);
 
   if (!refusal.field.empty()) {

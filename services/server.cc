@@ -48,6 +48,10 @@ constexpr int kMostCallsAConnection = 1'000;
 // What gRPC may use for messages in flight over all connections.
 constexpr std::size_t kMostBufferedBytes = std::size_t{512} << 20;
 
+// For so long a server that ends answers STOPPING, which tells callers to come back. Then gRPC cuts
+// off whoever still begins a call, with a bare CANCELLED.
+constexpr std::chrono::milliseconds kFarewell{100};
+
 constexpr int kLogFailedExitCode = 75;  // EX_TEMPFAIL: the service manager starts us again
 
 constexpr const char* kServices[] = {
@@ -256,6 +260,10 @@ absl::Status Server::Parts::Start() {
 absl::Status Server::Parts::OpenStore() {
   absl::StatusOr<store::DataDirectory> directory =
       store::DataDirectory::Open(options_.data_directory, options_.initialize);
+  if (absl::IsNotFound(directory.status()) && !options_.initialize) {
+    return absl::NotFoundError(
+        absl::StrCat(directory.status().message(), "; with --init a new one is made"));
+  }
   if (!directory.ok()) return directory.status();
   directory_ = *std::move(directory);
 
@@ -284,6 +292,7 @@ absl::Status Server::Parts::OpenStore() {
 absl::Status Server::Parts::StartSequencer() {
   SequencerOptions sequencer_options;
   sequencer_options.most_queued_commands = options_.most_queued_commands;
+  sequencer_options.most_batch_commands = options_.most_batch_commands;
   sequencer_options.now_us = options_.now_us;
   sequencer_options.observer.committed = [this](std::size_t events,
                                                 std::chrono::microseconds sync_time) {
@@ -378,6 +387,7 @@ void Server::Parts::EndCalls() {
   grpc_server_->GetHealthCheckService()->Shutdown();
   commands_->Stop();
   audit_->Stop();
+  std::this_thread::sleep_for(kFarewell);
   grpc_server_->Shutdown(std::chrono::system_clock::now() + options_.grace);
   grpc_server_ = nullptr;
 }
@@ -426,13 +436,20 @@ void WriteGrpcWords(gpr_log_func_args* words) {
              {{"message", words->message}});
 }
 
-// Waits for SIGTERM and SIGINT, which all threads have blocked. The second one ends the process.
-void StopOnSignal(const sigset_t& signals, Server& server) {
-  int signal = 0;
-  sigwait(&signals, &signal);
-  server.RequestStop();
-  sigwait(&signals, &signal);
-  _exit(128 + signal);
+// What the thread that waits for signals may stop in order; nullptr: it is starting, or stopping.
+std::mutex stoppable_mutex;
+Server* stoppable = nullptr;
+
+// Waits for SIGTERM and SIGINT, which all threads have blocked. One asks for an end in order; the
+// next is somebody who does not want to wait for it.
+void StopOnSignals(sigset_t signals) {
+  while (true) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    const std::lock_guard lock(stoppable_mutex);
+    if (stoppable == nullptr) _exit(128 + signal);
+    std::exchange(stoppable, nullptr)->RequestStop();
+  }
 }
 
 }  // namespace
@@ -452,6 +469,7 @@ int RunServer(const ServerOptions& options) {
   }
   grpc_words = log->get();
   gpr_set_log_function(WriteGrpcWords);
+  std::thread(StopOnSignals, signals).detach();  // until the process ends
 
   int exit_code = 0;
   {
@@ -469,12 +487,17 @@ int RunServer(const ServerOptions& options) {
                    "with real books.\n",
                    (*server)->address().c_str());
     }
+    {
+      const std::lock_guard lock(stoppable_mutex);
+      stoppable = server->get();
+    }
     std::printf("denierd ready on %s (position %lld)\n", (*server)->address().c_str(),
                 static_cast<long long>((*server)->head_position()));
     std::fflush(stdout);
 
-    std::thread(StopOnSignal, std::cref(signals), std::ref(**server)).detach();
     if ((*server)->Wait() == Server::Ending::kLogFailed) exit_code = kLogFailedExitCode;
+    const std::lock_guard lock(stoppable_mutex);
+    stoppable = nullptr;
   }
   (*log)->Write(ServerLog::Level::kInfo, "stopped", {{"exit_code", exit_code}});
   grpc_words = nullptr;

@@ -34,8 +34,9 @@ struct ServerOptions {
 
   // Commands are refused while the disk has less room than this.
   std::uint64_t min_free_bytes = std::uint64_t{256} << 20;
-  // Commands waiting at most; beyond it they are answered OVERLOADED.
+  // Commands waiting at most, beyond which they are answered OVERLOADED, and in one batch at most.
   std::size_t most_queued_commands = 20'000;
+  std::size_t most_batch_commands = 5'000;
   // What calls in flight have to end, once the server stops.
   std::chrono::milliseconds grace = std::chrono::seconds(10);
 
