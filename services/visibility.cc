@@ -32,7 +32,7 @@ std::optional<rules::Refusal> RefuseFigures(const Principal& principal) {
     return std::nullopt;
   }
   return rules::Refuse(v1::ERROR_REASON_WRONG_ROLE, "this role reads no figure")
-      .With("required_role", "auditor");
+      .With("role", events::v1::Role_Name(events::v1::ROLE_AUDITOR));
 }
 
 bool ReadsAllAgreements(const Principal& principal) {

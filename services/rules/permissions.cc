@@ -316,9 +316,8 @@ std::optional<Refusal> Authorise(const projections::Books& books,
   const auto& roles = actor.roles();
   // A reversal of nothing, or of a reversal, is refused as such to those who may reverse, and to
   // nobody else.
-  const bool may_reverse = std::ranges::any_of(roles, [](int role) {
-    return role == kManager || role == kOfficer || role == kAccountant;
-  });
+  const bool may_reverse = std::ranges::any_of(
+      roles, [](int role) { return role == kManager || role == kOfficer || role == kAccountant; });
   if (command.has_reverse() && original == nullptr && may_reverse) {
     return Refuse(v1::ERROR_REASON_UNKNOWN_POSITION, "no event at the position")
         .With("position", command.reverse().reversed_position());

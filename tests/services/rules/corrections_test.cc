@@ -87,7 +87,8 @@ TEST(ReinstateTest, NotAnAdvanceOnWorkThatIsDeliveredForTheDebtIsStillDue) {
                 Certify(450'00)});
   const std::int64_t paid = 7;
   ASSERT_TRUE(budget.log()[paid].has_paid());
-  EXPECT_THAT(budget.When(Reinstate(50'01, "dp-a")), RefusedWith(kNotReinstatable, Available(50'00)));
+  EXPECT_THAT(budget.When(Reinstate(50'01, "dp-a")),
+              RefusedWith(kNotReinstatable, Available(50'00)));
   EXPECT_THAT(budget.When(budget.Undo(paid)), Accepted());  // restores CP and outstanding
   EXPECT_EQ(budget.Line().outstanding_cents(), 500'00);
 }
@@ -134,8 +135,8 @@ TEST(ReimputeTest, ToAnotherProductMovesNoCredits) {
 }
 
 TEST(ReimputeTest, IsBookedInTheCurrentYearEvenIfTheEntrysYearIsClosed) {
-  Given budget({Allocate(100), Engage(60), Certify(60), RequestPayment(30), Pay(),
-                CloseYear(2022)});
+  Given budget(
+      {Allocate(100), Engage(60), Certify(60), RequestPayment(30), Pay(), CloseYear(2022)});
   EXPECT_THAT(budget.When(ReimputeLine("commitments").On(20230601)), Accepted());
   EXPECT_THAT(budget.When(ReimputePayment("commitments").On(20230601)), Accepted());
   EXPECT_EQ(budget.Balance(Ledger::kAe, Account::kEngaged, "coaching", 2022), 60);
@@ -210,17 +211,18 @@ std::vector<Reversible> ReversibleKinds() {
        {Allocate(1000), Engage(600), Certify(600), RequestNet(500, 0, 25), Pay()},
        RequestRetention(20, "dp-r")},
       {"RequestPayment, interest", {Allocate(100)}, RequestInterest(50)},
-      {"Reinstate", {Allocate(100), Engage(60), Certify(60), RequestPayment(50), Pay()},
+      {"Reinstate",
+       {Allocate(100), Engage(60), Certify(60), RequestPayment(50), Pay()},
        Reinstate(20)},
-      {"Reinstate, advance",
-       {Allocate(100), Engage(60), RequestAdvance(50), Pay()},
-       Reinstate(20)},
+      {"Reinstate, advance", {Allocate(100), Engage(60), RequestAdvance(50), Pay()}, Reinstate(20)},
       {"Reinstate, interest",
        {Allocate(100), RequestInterest(50), PayWithoutCommitment()},
        Reinstate(20)},
-      {"Reimpute, line", {Allocate(100), Allocate("commitments", 60, 0), Engage(60)},
+      {"Reimpute, line",
+       {Allocate(100), Allocate("commitments", 60, 0), Engage(60)},
        ReimputeLine("commitments", "snu")},
-      {"Reimpute, older line", {ImportOpening(2021, 60, 10)},
+      {"Reimpute, older line",
+       {ImportOpening(2021, 60, 10)},
        ReimputeLine("coaching", "snu", "ej-old")},
       {"Reimpute, payment",
        {Allocate(100), Allocate("commitments", 0, 60), Engage(60), Certify(60), RequestPayment(50),
@@ -288,8 +290,8 @@ TEST(ReverseTest, OfAPaymentRestoresCpAndOutstandingNeverAe) {
 }
 
 TEST(ReverseTest, OfAPaymentInALaterYearRestoresItsCp) {
-  Given budget({Allocate(100), Engage(60), Certify(60), RequestPayment(50), Pay(),
-                CloseYear(2022)});
+  Given budget(
+      {Allocate(100), Engage(60), Certify(60), RequestPayment(50), Pay(), CloseYear(2022)});
   const std::int64_t paid = budget.last() - 1;
   EXPECT_THAT(budget.When(budget.Undo(paid)), RefusedWith(kYearClosed));
   EXPECT_THAT(budget.When(budget.Undo(paid).On(20230401).In(2023)), Accepted());
@@ -343,7 +345,9 @@ TEST(ReverseTest, RefusedWhereOtherEntriesRestOnIt) {
   };
   const auto refused = RefusedWith(kNotReversible);
   const Row rows[] = {
-      {"credits that are engaged", {Allocate(100), Engage(60)}, 0,
+      {"credits that are engaged",
+       {Allocate(100), Engage(60)},
+       0,
        RefusedWith(kAeExceeded, Available(40))},
       {"credits that are paid", paid, 0, RefusedWith(kAeExceeded)},
       {"freed AE that are engaged again",
@@ -370,8 +374,10 @@ TEST(ReverseTest, RefusedWhereOtherEntriesRestOnIt) {
         ReimputeLine("commitments")},
        3,
        refused},
-      {"service fait that is requested", {Allocate(100), Engage(60), Certify(60), RequestPayment(1)},
-       2, refused},
+      {"service fait that is requested",
+       {Allocate(100), Engage(60), Certify(60), RequestPayment(1)},
+       2,
+       refused},
       {"a request that is paid", paid, 3, refused},
       {"a request that is rejected",
        {Allocate(100), Engage(60), Certify(60), RequestPayment(1), Reject()},
@@ -403,15 +409,15 @@ TEST(ReverseTest, RefusedWhereOtherEntriesRestOnIt) {
       {"a payment whose line was reimputed",
        and_then(paid, {Allocate("commitments", 600, 0), ReimputeLine("commitments")}), 4, refused},
       {"a refund on a line reimputed since",
-       and_then(paid, {Reinstate(100), Allocate("commitments", 600, 0),
-                       ReimputeLine("commitments")}),
+       and_then(paid,
+                {Reinstate(100), Allocate("commitments", 600, 0), ReimputeLine("commitments")}),
        5, refused},
       {"a refund of a payment reimputed since",
-       and_then(paid, {Reinstate(100), Allocate("commitments", 0, 500),
-                       ReimputePayment("commitments")}),
+       and_then(paid,
+                {Reinstate(100), Allocate("commitments", 0, 500), ReimputePayment("commitments")}),
        5, refused},
-      {"a refund whose AE are engaged again",
-       and_then(paid, {Reinstate(500), Engage(900, "ej-2")}), 5, RefusedWith(kAeExceeded)},
+      {"a refund whose AE are engaged again", and_then(paid, {Reinstate(500), Engage(900, "ej-2")}),
+       5, RefusedWith(kAeExceeded)},
       {"a reimputed line paid since",
        {Allocate(100), Allocate("commitments", 60, 0), Engage(60), ReimputeLine("commitments"),
         Certify(60), RequestPayment(50), Pay()},
@@ -438,13 +444,29 @@ TEST(ReverseTest, OfADeallocationStaysBelowTheCeiling) {
 }
 
 TEST(ReverseTest, WhatHasAnOppositeOfItsOwnIsNotReversed) {
-  Given budget({RecordProgrammeCredits(1'000'00).On(20210601), Allocate(100).On(20210601),
-                RequestCarryover(CREDIT_KIND_CP, 20, 2021), GrantCarryover(20),
-                MakeCarryoverAvailable(20), Amend(), RecordPublication(),
-                UpdateEnvelope("coaching", {"acc-1"}, {2020, 2021, 2022}), RecordRecyclingBasis(1),
-                ImportOpening(2021, 100), CorrectOpening(1), ImportPlan(1, 1), Allocate(100),
-                Engage(60), Certify(60), RequestPayment(10), Suspend(), Resume(), Suspend(),
-                Requisition(), RequestPayment(10, "dp-2"), Reject("dp-2"), CloseYear(2021),
+  Given budget({RecordProgrammeCredits(1'000'00).On(20210601),
+                Allocate(100).On(20210601),
+                RequestCarryover(CREDIT_KIND_CP, 20, 2021),
+                GrantCarryover(20),
+                MakeCarryoverAvailable(20),
+                Amend(),
+                RecordPublication(),
+                UpdateEnvelope("coaching", {"acc-1"}, {2020, 2021, 2022}),
+                RecordRecyclingBasis(1),
+                ImportOpening(2021, 100),
+                CorrectOpening(1),
+                ImportPlan(1, 1),
+                Allocate(100),
+                Engage(60),
+                Certify(60),
+                RequestPayment(10),
+                Suspend(),
+                Resume(),
+                Suspend(),
+                Requisition(),
+                RequestPayment(10, "dp-2"),
+                Reject("dp-2"),
+                CloseYear(2021),
                 ReopenYear(2021)});
   std::set<int> kinds;
   for (std::int64_t position = 0; position <= budget.last(); ++position) {
@@ -458,8 +480,8 @@ TEST(ReverseTest, WhatHasAnOppositeOfItsOwnIsNotReversed) {
         << event.ShortDebugString();
   }
   // With a refusal, a takeover, and reversals themselves: all the kinds that are not reversible.
-  Given refused({Allocate(100).On(20210601), RequestCarryover(CREDIT_KIND_CP, 20, 2021),
-                 RefuseCarryover()});
+  Given refused(
+      {Allocate(100).On(20210601), RequestCarryover(CREDIT_KIND_CP, 20, 2021), RefuseCarryover()});
   EXPECT_THAT(refused.When(refused.Undo()), RefusedWith(kNotReversible));
   kinds.insert(refused.log().back().fact_case());
   Given taken = Given::Nothing();

@@ -271,34 +271,34 @@ TEST(FormTest, WhatIsRequiredIsMissed) {
 TEST(FormTest, AmountsStayWithinTheBoundAndAreNotNegative) {
   for (const Act& act : FullCommands()) {
     v1::Command command = act.command;
-    EachFieldOf(command,
-                [&](Message& message, const FieldDescriptor& field, const std::string& path) {
-                  if (!IsAmount(field) || field.is_repeated()) return;
-                  const auto& reflection = *message.GetReflection();
-                  const std::int64_t was = reflection.GetInt64(message, &field);
-                  const bool may_be_negative =
-                      field.name() == "change_cents" || field.name() == "outstanding_cents";
-                  struct Row {
-                    std::int64_t cents;
-                    bool accepted;
-                  };
-                  const Row rows[] = {{kMost, true},
-                                      {kMost + 1, false},
-                                      {std::numeric_limits<std::int64_t>::max(), false},
-                                      {-1, may_be_negative},
-                                      {-kMost, may_be_negative},
-                                      {-kMost - 1, false},
-                                      {std::numeric_limits<std::int64_t>::min(), false}};
-                  for (const Row& row : rows) {
-                    reflection.SetInt64(&message, &field, row.cents);
-                    if (row.accepted) {
-                      EXPECT_EQ(rules::CheckForm(command), std::nullopt) << path << " " << row.cents;
-                    } else {
-                      EXPECT_TRUE(RefusedAt(command, path)) << row.cents;
-                    }
-                  }
-                  reflection.SetInt64(&message, &field, was);
-                });
+    EachFieldOf(
+        command, [&](Message& message, const FieldDescriptor& field, const std::string& path) {
+          if (!IsAmount(field) || field.is_repeated()) return;
+          const auto& reflection = *message.GetReflection();
+          const std::int64_t was = reflection.GetInt64(message, &field);
+          const bool may_be_negative =
+              field.name() == "change_cents" || field.name() == "outstanding_cents";
+          struct Row {
+            std::int64_t cents;
+            bool accepted;
+          };
+          const Row rows[] = {{kMost, true},
+                              {kMost + 1, false},
+                              {std::numeric_limits<std::int64_t>::max(), false},
+                              {-1, may_be_negative},
+                              {-kMost, may_be_negative},
+                              {-kMost - 1, false},
+                              {std::numeric_limits<std::int64_t>::min(), false}};
+          for (const Row& row : rows) {
+            reflection.SetInt64(&message, &field, row.cents);
+            if (row.accepted) {
+              EXPECT_EQ(rules::CheckForm(command), std::nullopt) << path << " " << row.cents;
+            } else {
+              EXPECT_TRUE(RefusedAt(command, path)) << row.cents;
+            }
+          }
+          reflection.SetInt64(&message, &field, was);
+        });
   }
 }
 
@@ -326,33 +326,33 @@ TEST(FormTest, IdentifiersAndReferencesAreOpaqueNeverText) {
                       {"a@b", false}};
   for (const Act& act : FullCommands()) {
     v1::Command command = act.command;
-    EachFieldOf(
-        command, [&](Message& message, const FieldDescriptor& field, const std::string& path) {
-          if (field.cpp_type() != FieldDescriptor::CPPTYPE_STRING || IsText(field)) return;
-          const auto& reflection = *message.GetReflection();
-          for (const Row& row : rows) {
-            std::string here = path;
-            std::string was;
-            if (field.is_repeated()) {
-              here += "[0]";
-              was = reflection.GetRepeatedString(message, &field, 0);
-              reflection.SetRepeatedString(&message, &field, 0, row.text);
-            } else {
-              was = reflection.GetString(message, &field);
-              reflection.SetString(&message, &field, row.text);
-            }
-            if (row.accepted) {
-              EXPECT_EQ(rules::CheckForm(command), std::nullopt) << here << " " << row.text;
-            } else {
-              EXPECT_TRUE(RefusedAt(command, here)) << row.text;
-            }
-            if (field.is_repeated()) {
-              reflection.SetRepeatedString(&message, &field, 0, was);
-            } else {
-              reflection.SetString(&message, &field, was);
-            }
-          }
-        });
+    EachFieldOf(command,
+                [&](Message& message, const FieldDescriptor& field, const std::string& path) {
+                  if (field.cpp_type() != FieldDescriptor::CPPTYPE_STRING || IsText(field)) return;
+                  const auto& reflection = *message.GetReflection();
+                  for (const Row& row : rows) {
+                    std::string here = path;
+                    std::string was;
+                    if (field.is_repeated()) {
+                      here += "[0]";
+                      was = reflection.GetRepeatedString(message, &field, 0);
+                      reflection.SetRepeatedString(&message, &field, 0, row.text);
+                    } else {
+                      was = reflection.GetString(message, &field);
+                      reflection.SetString(&message, &field, row.text);
+                    }
+                    if (row.accepted) {
+                      EXPECT_EQ(rules::CheckForm(command), std::nullopt) << here << " " << row.text;
+                    } else {
+                      EXPECT_TRUE(RefusedAt(command, here)) << row.text;
+                    }
+                    if (field.is_repeated()) {
+                      reflection.SetRepeatedString(&message, &field, 0, was);
+                    } else {
+                      reflection.SetString(&message, &field, was);
+                    }
+                  }
+                });
   }
 }
 
@@ -373,12 +373,24 @@ TEST(FormTest, DaysExistAndYearsAreWithinTheBooks) {
     int value;
     bool a_day, a_year;
   };
-  const Row rows[] = {{20220331, true, false},  {20240229, true, false},  {20230229, false, false},
-                      {20220431, false, false}, {20221301, false, false}, {20220100, false, false},
-                      {20220001, false, false}, {20000101, true, false},  {19991231, false, false},
-                      {21991231, true, false},  {22000101, false, false}, {220331, false, false},
-                      {-20220331, false, false}, {2000, false, true},     {2199, false, true},
-                      {1999, false, false},     {2200, false, false},     {-1, false, false},
+  const Row rows[] = {{20220331, true, false},
+                      {20240229, true, false},
+                      {20230229, false, false},
+                      {20220431, false, false},
+                      {20221301, false, false},
+                      {20220100, false, false},
+                      {20220001, false, false},
+                      {20000101, true, false},
+                      {19991231, false, false},
+                      {21991231, true, false},
+                      {22000101, false, false},
+                      {220331, false, false},
+                      {-20220331, false, false},
+                      {2000, false, true},
+                      {2199, false, true},
+                      {1999, false, false},
+                      {2200, false, false},
+                      {-1, false, false},
                       {std::numeric_limits<int>::max(), false, false},
                       {std::numeric_limits<int>::min(), false, false}};
   for (const Act& act : FullCommands()) {
@@ -418,18 +430,18 @@ TEST(FormTest, EnumValuesAreKnown) {
   int seen = 0;
   for (const Act& act : FullCommands()) {
     v1::Command command = act.command;
-    EachFieldOf(
-        command, [&](Message& message, const FieldDescriptor& field, const std::string& path) {
-          if (field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM) return;
-          ++seen;
-          const auto& reflection = *message.GetReflection();
-          const int was = reflection.GetEnumValue(message, &field);
-          for (int value : {99, -1}) {
-            reflection.SetEnumValue(&message, &field, value);
-            EXPECT_TRUE(RefusedAt(command, path)) << value;
-          }
-          reflection.SetEnumValue(&message, &field, was);
-        });
+    EachFieldOf(command,
+                [&](Message& message, const FieldDescriptor& field, const std::string& path) {
+                  if (field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM) return;
+                  ++seen;
+                  const auto& reflection = *message.GetReflection();
+                  const int was = reflection.GetEnumValue(message, &field);
+                  for (int value : {99, -1}) {
+                    reflection.SetEnumValue(&message, &field, value);
+                    EXPECT_TRUE(RefusedAt(command, path)) << value;
+                  }
+                  reflection.SetEnumValue(&message, &field, was);
+                });
   }
   EXPECT_EQ(seen, 6);  // source, kind, type, nature, after_term twice
 }

@@ -86,7 +86,8 @@ TEST(RequestPaymentTest, NeedsCpOfTheYearOfPaymentAndARestOnTheLine) {
 TEST(RequestPaymentTest, TwoRequestsShareOneRest) {
   Given budget(Delivered(1'000'00));
   budget.And(RequestPayment(600'00));
-  EXPECT_THAT(budget.When(RequestAdvance(400'01, "dp-2")), RefusedWith(kRestExceeded, Rest(400'00)));
+  EXPECT_THAT(budget.When(RequestAdvance(400'01, "dp-2")),
+              RefusedWith(kRestExceeded, Rest(400'00)));
   EXPECT_THAT(budget.When(RequestPayment(400'00, "dp-2")), Accepted());
   EXPECT_THAT(budget.When(RequestPayment(1, "dp-3")), RefusedWith(kRestExceeded, Rest(0)));
 }
@@ -203,7 +204,8 @@ TEST(RetentionTest, ConsumesCpWhenReleased) {
   budget.And(RequestNet(1'000'00, 0, 50'00)).And(Pay());
   EXPECT_EQ(budget.Balance(Ledger::kCp, Account::kPaid), 950'00);
   EXPECT_EQ(budget.Line().outstanding_cents(), 50'00);
-  EXPECT_THAT(budget.When(RequestRetention(50'01, "dp-r")), RefusedWith(kRestExceeded, Rest(50'00)));
+  EXPECT_THAT(budget.When(RequestRetention(50'01, "dp-r")),
+              RefusedWith(kRestExceeded, Rest(50'00)));
   EXPECT_THAT(budget.When(RequestRetention(50'00, "dp-r")), Accepted());
   EXPECT_THAT(budget.When(Pay("dp-r")), Accepted());
   EXPECT_EQ(budget.Balance(Ledger::kCp, Account::kPaid), 1'000'00);

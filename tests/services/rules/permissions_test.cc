@@ -65,7 +65,8 @@ std::vector<Row> Table() {
 
 v1::ErrorReason VerdictOf(const Given& budget, const Act& act) {
   const Event* original = nullptr;
-  if (act.command.has_reverse()) original = &budget.log()[act.command.reverse().reversed_position()];
+  if (act.command.has_reverse())
+    original = &budget.log()[act.command.reverse().reversed_position()];
   const auto refusal = rules::Authorise(budget.books(), act.by, act.command, original);
   return refusal.has_value() ? refusal->reason : v1::ERROR_REASON_UNSPECIFIED;
 }
@@ -163,8 +164,8 @@ TEST(PermissionsTest, KnowsTheAgreement) {
 }
 
 TEST(PermissionsTest, ADelegatingBodyEntersItsOwnAgreementsOnly) {
-  EXPECT_THAT(Given::Nothing().When(CreateAgreement().By(
-                  Who("pm-9", "DINUM", events::v1::ROLE_PROGRAMME_MANAGER))),
+  EXPECT_THAT(Given::Nothing().When(
+                  CreateAgreement().By(Who("pm-9", "DINUM", events::v1::ROLE_PROGRAMME_MANAGER))),
               RefusedWith(kWrongBody, ManagedBy("DJEPVA")));
 }
 
@@ -313,8 +314,9 @@ TEST(MandateTest, WhereTheAgreementSaysSoTheDelegateStopsAtOnce) {
   EXPECT_THAT(budget.When(Certify(1).On(20230115)), refused);
   EXPECT_THAT(budget.When(Withdraw(1).On(20230115)), refused);
   EXPECT_THAT(budget.When(RequestPayment(1, "dp-2").On(20230115)), refused);
-  EXPECT_THAT(budget.When(RequestCarryover(events::v1::CREDIT_KIND_CP, 1, 2022).On(20230115).In(2022)),
-              refused);
+  EXPECT_THAT(
+      budget.When(RequestCarryover(events::v1::CREDIT_KIND_CP, 1, 2022).On(20230115).In(2022)),
+      refused);
   EXPECT_THAT(budget.When(ReimputeLine("commitments").On(20230115)), refused);
   EXPECT_THAT(budget.When(Requisition().On(20230115)), refused);
   EXPECT_THAT(budget.When(budget.Undo(certified).On(20230115).In(2023)), refused);

@@ -1,6 +1,5 @@
 // The budget year: dated rules, carry-overs, closing and reopening, late entries, opening history.
 #include "services/rules/dated_rules.h"
-
 #include "tests/services/rules/budget.h"
 
 namespace denier::budget {
@@ -41,7 +40,8 @@ TEST(CarryoverTest, IsPayableOnlyOnceMadeAvailable) {
   EXPECT_THAT(budget.When(pay), RefusedWith(kCpExceeded, Available(0)));
   budget.And(MakeCarryoverAvailable(199'99));
   EXPECT_THAT(budget.When(pay), RefusedWith(kCpExceeded, Available(199'99)));
-  EXPECT_THAT(budget.When(MakeCarryoverAvailable(2)), RefusedWith(kCarryoverExceeded, Available(1)));
+  EXPECT_THAT(budget.When(MakeCarryoverAvailable(2)),
+              RefusedWith(kCarryoverExceeded, Available(1)));
   budget.And(MakeCarryoverAvailable(1));
   EXPECT_THAT(budget.When(pay), Accepted());
   EXPECT_EQ(budget.agreement().carryovers(0).state(), v1::CARRYOVER_STATE_AVAILABLE);
@@ -119,7 +119,8 @@ TEST(CarryoverTest, TheCapIsShared) {
 TEST(CarryoverTest, TheCapRoundsDownToTheCent) {
   Given budget({RecordProgrammeCredits(100'33).On(20210601), Allocate(100'00).On(20210601),
                 RequestCarryover(CREDIT_KIND_CP, 100'00, 2021)});
-  EXPECT_THAT(budget.When(GrantCarryover(3'01)), RefusedWith(kCarryoverCapExceeded, Available(3'00)));
+  EXPECT_THAT(budget.When(GrantCarryover(3'01)),
+              RefusedWith(kCarryoverCapExceeded, Available(3'00)));
 }
 
 TEST(CarryoverTest, NeedsTheProgrammesCreditsToJudgeTheCap) {
@@ -180,7 +181,8 @@ TEST(CarryoverTest, TheOrderComesBy31MarchAndSinceTheReformBy15March) {
 TEST(CarryoverTest, AGrantMayBePartialAndTheRestLapses) {
   Given budget(Year2021());
   budget.And(RequestCarryover(CREDIT_KIND_CP, 250'00, 2021));
-  EXPECT_THAT(budget.When(GrantCarryover(250'01)), RefusedWith(kCarryoverExceeded, Available(250'00)));
+  EXPECT_THAT(budget.When(GrantCarryover(250'01)),
+              RefusedWith(kCarryoverExceeded, Available(250'00)));
   EXPECT_THAT(budget.When(GrantCarryover(100'00)), Accepted());
   EXPECT_EQ(budget.Balance(Ledger::kCp, Account::kLapsed, "coaching", 2021), 150'00);
   EXPECT_EQ(budget.Balance(Ledger::kCp, Account::kCarryoverGranted, "coaching", 2021), 100'00);
@@ -341,9 +343,8 @@ TEST(VisaTest, FromTheThresholdInForceOnTheDay) {
     }
   });
   const auto with_visa = [](Act act) {
-    return act.With([](v1::Command& command) {
-      command.mutable_engage()->set_visa_reference("visa-1");
-    });
+    return act.With(
+        [](v1::Command& command) { command.mutable_engage()->set_visa_reference("visa-1"); });
   };
   struct Row {
     const char* what;
@@ -362,8 +363,9 @@ TEST(VisaTest, FromTheThresholdInForceOnTheDay) {
   for (const Row& row : rows) {
     EXPECT_THAT(Given({thresholds, Allocate(1'000'00)}).When(row.engage), row.verdict) << row.what;
   }
-  EXPECT_THAT(Given({thresholds, Allocate(1'000'00).On(20210601)}).When(Engage(900'00).On(20211231)),
-              Accepted());
+  EXPECT_THAT(
+      Given({thresholds, Allocate(1'000'00).On(20210601)}).When(Engage(900'00).On(20211231)),
+      Accepted());
 }
 
 // ------------------------------------------------------------------- Clôture et bascule
@@ -378,7 +380,8 @@ TEST(CloseYearTest, UnspentCreditsLapse) {
 
 TEST(CloseYearTest, AnOpenCommitmentEntersTheNextYearWithItsAeConsumed) {
   Given budget({Allocate(100), Engage(100), Certify(100), CloseYear(2022)});
-  EXPECT_THAT(budget.When(RequestPayment(100).On(20230201)), RefusedWith(kCpExceeded, Available(0)));
+  EXPECT_THAT(budget.When(RequestPayment(100).On(20230201)),
+              RefusedWith(kCpExceeded, Available(0)));
   budget.And(Allocate("coaching", 0, 100).On(20230115));
   EXPECT_THAT(budget.When(RequestPayment(100).On(20230201)), Accepted());
   EXPECT_THAT(budget.When(Pay().On(20230201)), Accepted());
@@ -387,8 +390,7 @@ TEST(CloseYearTest, AnOpenCommitmentEntersTheNextYearWithItsAeConsumed) {
 TEST(CloseYearTest, WhenTheYearHasEndedAndTheEarlierOnesAreClosed) {
   Given budget({Allocate(1).On(20210601), Allocate(1)});
   EXPECT_THAT(budget.When(CloseYear(2021).On(20211230)), RefusedWith(kClosingOrder));
-  EXPECT_THAT(budget.When(CloseYear(2022)),
-              RefusedWith(kClosingOrder, Fact("open_year", "2021")));
+  EXPECT_THAT(budget.When(CloseYear(2022)), RefusedWith(kClosingOrder, Fact("open_year", "2021")));
   EXPECT_THAT(budget.When(CloseYear(2021)), Accepted());
   EXPECT_THAT(budget.When(CloseYear(2021)), RefusedWith(kYearClosed));
   EXPECT_THAT(budget.When(CloseYear(2022).On(20230115).In(2022)), Accepted());
@@ -396,8 +398,8 @@ TEST(CloseYearTest, WhenTheYearHasEndedAndTheEarlierOnesAreClosed) {
 }
 
 TEST(CloseYearTest, AClosedYearTakesNoEntry) {
-  Given budget({Allocate(100), Engage(50), Certify(50), RequestPayment(10), Suspend(),
-                CloseYear(2022)});
+  Given budget(
+      {Allocate(100), Engage(50), Certify(50), RequestPayment(10), Suspend(), CloseYear(2022)});
   const std::int64_t engaged = 5;
   ASSERT_TRUE(budget.log()[engaged].has_engaged());
   const Act acts[] = {Allocate(1),
@@ -451,9 +453,7 @@ TEST(ReopenYearTest, GivesBackWhatTheClosingHadMadeLapse) {
 
 TEST(ReopenYearTest, ClosedAndReopenedTheBooksAreAsBefore) {
   Given budget({Allocate(100), Engage(50), Certify(50), RequestPayment(30), Pay()});
-  const auto balances = [&] {
-    return std::pair(budget.AeAvailable(), budget.CpAvailable());
-  };
+  const auto balances = [&] { return std::pair(budget.AeAvailable(), budget.CpAvailable()); };
   const auto before = balances();
   for (int i = 0; i < 3; ++i) budget.And(CloseYear(2022)).And(ReopenYear(2022));
   EXPECT_EQ(balances(), before);
@@ -510,7 +510,8 @@ TEST(LateEntryTest, NeitherFreezesNorRequestsAPayment) {
   EXPECT_THAT(budget.When(RequestPayment(1).Late()), RefusedWith(kYearClosed));
 }
 
-// -------------------------------------------------- Période complémentaire, travaux de fin de gestion
+// -------------------------------------------------- Période complémentaire, travaux de fin de
+// gestion
 
 TEST(RegularisationTest, UntilTheDatedRulesDayOfTheNextYear) {
   struct Row {
@@ -595,8 +596,7 @@ TEST(ImportOpeningTest, IsSoundInItself) {
        RefusedWith(kUnknownProduct)},
       {"unknown envelope ", ImportOpening(2020, 100, 40, "ej-old", "nowhere"),
        RefusedWith(kUnknownEnvelope)},
-      {"line twice       ",
-       ImportOpening(2020, 100).With([](v1::Command& command) {
+      {"line twice       ", ImportOpening(2020, 100).With([](v1::Command& command) {
          *command.mutable_import_opening()->add_lines() = command.import_opening().lines(0);
        }),
        RefusedWith(kIdentifierTaken)},
