@@ -710,8 +710,19 @@ std::string Given::Money() const {
       out << envelope_id << " closed " << closed.ShortDebugString() << "\n";
     }
     for (const auto& year : agreement.years()) {
-      for (const auto& [detail, cents] :
+      // A pot of credits is one, whatever line or product drew on it.
+      std::map<Balances::Detail, std::int64_t> cells;
+      for (const auto& [cell, cents] :
            books_.BalancesOf(kAgreement, envelope_id, year.fiscal_year()).details()) {
+        Balances::Detail detail = cell;
+        if (detail.account == Account::kAvailable || detail.account == Account::kHeld) {
+          detail.origin_year = 0;
+          detail.product_id.clear();
+        }
+        cells[detail] += cents;
+      }
+      for (const auto& [detail, cents] : cells) {
+        if (cents == 0) continue;
         out << envelope_id << " " << year.fiscal_year() << " " << Name(detail.ledger) << " "
             << Name(detail.account) << (detail.basis == Basis::kPlanned ? " planned" : "") << " of "
             << detail.origin_year << " " << detail.product_id << ": " << cents << "\n";

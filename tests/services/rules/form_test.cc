@@ -232,6 +232,7 @@ bool IsOptional(const v1::Command& command, const std::string& path) {
   }
   if (command.has_record_publication() && path == "published_date") return false;
   if (command.has_create_agreement() && path == "term") return false;
+  if (command.has_transfer() && path == "to_envelope_id") return false;
   return kOptional.count(path) != 0;
 }
 
