@@ -194,9 +194,11 @@ void PostReversed(PostingList& list, const Event& event, const events::v1::Rever
     }
     posting.fiscal_year = event.fiscal_year();
     posting.cents = -posting.cents;
+    // In a closed year frozen credits have lapsed like the others.
     const bool from_pool = posting.account == Account::kAvailable ||
                            posting.account == Account::kLapsed ||
-                           posting.account == Account::kEarly;
+                           posting.account == Account::kEarly ||
+                           (posting.account == Account::kFrozen && event.has_late_entry());
     if (!from_pool) {
       list.push_back(posting);
       continue;

@@ -285,38 +285,38 @@ Act CorrectOpening(std::int64_t change_cents, std::string commitment_id) {
 }
 
 Act RequestCarryover(events::v1::CreditKind kind, std::int64_t cents, int from_year,
-                     std::string envelope_id) {
+                     std::string envelope_id, std::string carryover_id) {
   Act act{{}, Officer()};
   auto& request = Begin(act.command.mutable_request_carryover());
   request.mutable_header()->set_effective_date(from_year * 10000 + 1231);
-  request.set_carryover_id("report-1");
+  request.set_carryover_id(std::move(carryover_id));
   request.set_envelope_id(std::move(envelope_id));
   request.set_kind(kind);
   request.set_amount_cents(cents);
   return act;
 }
-Act GrantCarryover(std::int64_t cents) {
+Act GrantCarryover(std::int64_t cents, std::string carryover_id) {
   Act act{{}, Manager()};
   auto& request = Begin(act.command.mutable_grant_carryover());
   request.mutable_header()->set_effective_date(20220301);
-  request.set_carryover_id("report-1");
+  request.set_carryover_id(std::move(carryover_id));
   request.set_amount_cents(cents);
   request.set_order_reference("order-1");
   return act;
 }
-Act RefuseCarryover() {
+Act RefuseCarryover(std::string carryover_id) {
   Act act{{}, Manager()};
   auto& request = Begin(act.command.mutable_refuse_carryover());
   request.mutable_header()->set_effective_date(20220301);
-  request.set_carryover_id("report-1");
+  request.set_carryover_id(std::move(carryover_id));
   request.set_act_reference("act-1");
   return act;
 }
-Act MakeCarryoverAvailable(std::int64_t cents) {
+Act MakeCarryoverAvailable(std::int64_t cents, std::string carryover_id) {
   Act act{{}, Manager()};
   auto& request = Begin(act.command.mutable_make_carryover_available());
   request.mutable_header()->set_effective_date(20220302);
-  request.set_carryover_id("report-1");
+  request.set_carryover_id(std::move(carryover_id));
   request.set_amount_cents(cents);
   request.set_act_reference("act-1");
   return act;

@@ -105,11 +105,11 @@ Act ImportOpening(int origin_year, std::int64_t engaged_cents, std::int64_t paid
 Act CorrectOpening(std::int64_t change_cents, std::string commitment_id = "ej-old");
 
 Act RequestCarryover(events::v1::CreditKind kind, std::int64_t cents, int from_year,
-                     std::string envelope_id = "coaching");
-Act GrantCarryover(std::int64_t cents);
-Act RefuseCarryover();
-Act MakeCarryoverAvailable(std::int64_t cents);
-// On 31 December, and all that was never touched before it.
+                     std::string envelope_id = "coaching", std::string carryover_id = "report-1");
+Act GrantCarryover(std::int64_t cents, std::string carryover_id = "report-1");
+Act RefuseCarryover(std::string carryover_id = "report-1");
+Act MakeCarryoverAvailable(std::int64_t cents, std::string carryover_id = "report-1");
+// On 31 December.
 Act CloseYear(int fiscal_year);
 Act ReopenYear(int fiscal_year);
 

@@ -330,6 +330,16 @@ TEST(ReverseTest, InAClosedYearTakesALateEntryAndWhatComesBackHasLapsed) {
   EXPECT_EQ(budget.Balance(Ledger::kAe, Account::kLapsed), 100);
 }
 
+TEST(ReverseTest, InAClosedYearFrozenCreditsHaveLapsedLikeTheOthers) {
+  const Act freeze = Freeze("coaching", 30, 30);
+  Given cancelled({Allocate(100), freeze, Cancel("coaching", 30, 30), CloseYear(2022)});
+  EXPECT_THAT(cancelled.When(cancelled.Undo(6).Late()), Accepted());
+  EXPECT_EQ(cancelled.Balance(Ledger::kAe, Account::kLapsed), 100);
+  Given released({Allocate(100), freeze, Release("coaching", 30, 30), CloseYear(2022)});
+  EXPECT_THAT(released.When(released.Undo(6).Late()), Accepted());
+  EXPECT_EQ(released.Balance(Ledger::kCp, Account::kLapsed), 100);
+}
+
 TEST(ReverseTest, RefusedWhereOtherEntriesRestOnIt) {
   const std::vector<Act> paid = {Allocate(1000), Engage(600), Certify(600), RequestPayment(500),
                                  Pay()};

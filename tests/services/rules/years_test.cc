@@ -99,21 +99,12 @@ TEST(CarryoverTest, OfCpIsCappedAtThreePerCentOfTheProgrammesInitialCredits) {
 }
 
 TEST(CarryoverTest, TheCapIsShared) {
-  const auto second = [](Act act) {
-    return act.With([](v1::Command& command) {
-      if (command.has_request_carryover()) {
-        command.mutable_request_carryover()->set_carryover_id("report-2");
-      } else {
-        command.mutable_grant_carryover()->set_carryover_id("report-2");
-      }
-    });
-  };
   Given budget(Year2021());
   budget.And(RequestCarryover(CREDIT_KIND_CP, 500'00, 2021)).And(GrantCarryover(200'00));
-  budget.And(second(RequestCarryover(CREDIT_KIND_CP, 300'00, 2021)));
-  EXPECT_THAT(budget.When(second(GrantCarryover(100'01))),
+  budget.And(RequestCarryover(CREDIT_KIND_CP, 300'00, 2021, "coaching", "report-2"));
+  EXPECT_THAT(budget.When(GrantCarryover(100'01, "report-2")),
               RefusedWith(kCarryoverCapExceeded, Available(100'00)));
-  EXPECT_THAT(budget.When(second(GrantCarryover(100'00))), Accepted());
+  EXPECT_THAT(budget.When(GrantCarryover(100'00, "report-2")), Accepted());
 }
 
 TEST(CarryoverTest, TheCapRoundsDownToTheCent) {
