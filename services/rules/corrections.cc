@@ -124,9 +124,11 @@ Verdict CheckOriginal(Case& c, const Event& original, events::v1::Reversed& fact
     case Event::kCreditsDeallocated:
       return CheckCeiling(c, original.credits_deallocated().ae_cents(),
                           original.credits_deallocated().cp_cents());
-    case Event::kCreditsAllocated:
     case Event::kCreditsFrozen:
     case Event::kCreditsReleased:
+      if (!c.header.has_late_entry()) return std::nullopt;
+      return NotReversible("a closed year has nothing frozen: its credits have lapsed");
+    case Event::kCreditsAllocated:
     case Event::kCreditsCancelled:
     case Event::kCreditsTransferred:
       return std::nullopt;  // the credits themselves decide (decide.cc)

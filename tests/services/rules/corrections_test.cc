@@ -335,9 +335,10 @@ TEST(ReverseTest, InAClosedYearFrozenCreditsHaveLapsedLikeTheOthers) {
   Given cancelled({Allocate(100), freeze, Cancel("coaching", 30, 30), CloseYear(2022)});
   EXPECT_THAT(cancelled.When(cancelled.Undo(6).Late()), Accepted());
   EXPECT_EQ(cancelled.Balance(Ledger::kAe, Account::kLapsed), 100);
+  // To freeze or not to freeze makes no difference there.
   Given released({Allocate(100), freeze, Release("coaching", 30, 30), CloseYear(2022)});
-  EXPECT_THAT(released.When(released.Undo(6).Late()), Accepted());
-  EXPECT_EQ(released.Balance(Ledger::kCp, Account::kLapsed), 100);
+  EXPECT_THAT(released.When(released.Undo(5).Late()), RefusedWith(kNotReversible));
+  EXPECT_THAT(released.When(released.Undo(6).Late()), RefusedWith(kNotReversible));
 }
 
 TEST(ReverseTest, RefusedWhereOtherEntriesRestOnIt) {
