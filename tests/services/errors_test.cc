@@ -10,10 +10,12 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <regex>
 #include <set>
+#include <sstream>
 #include <string>
+#include <utility>
 
+#include "absl/strings/str_replace.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace denier::services {
@@ -41,13 +43,14 @@ std::vector<v1::ErrorReason> AllReasons() {
 std::map<std::string, std::string> CodesOfTheApi() {
   std::map<std::string, std::string> codes;
   std::ifstream file("proto/denier/v1/error_reason.proto");
-  const std::regex comment(R"(\s*// ([A-Z_]+): .*)");
-  const std::regex value(R"(\s*(ERROR_REASON_[A-Z_]+) = \d+;)");
-  std::string line;
   std::string code;
-  for (std::smatch match; std::getline(file, line);) {
-    if (std::regex_match(line, match, comment)) code = match[1];
-    if (std::regex_match(line, match, value)) codes[match[1]] = std::exchange(code, "");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string first;
+    std::string second;
+    words >> first >> second;
+    if (first == "//" && second.ends_with(":")) code = second.substr(0, second.size() - 1);
+    if (first.starts_with("ERROR_REASON_") && second == "=") codes[first] = std::exchange(code, "");
   }
   return codes;
 }
@@ -191,7 +194,7 @@ TEST(ErrorsTest, AmountsAreFrench) {
       {std::numeric_limits<std::int64_t>::min(), "-92 233 720 368 547 758,08 €"},
   };
   for (const auto& row : rows) {
-    const std::string text = std::regex_replace(std::string(row.text), std::regex(" "), "\u00a0");
+    const std::string text = absl::StrReplaceAll(row.text, {{" ", "\u00a0"}});
     EXPECT_EQ(FrenchEuros(row.cents), text);
   }
 }
