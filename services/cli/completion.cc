@@ -167,7 +167,7 @@ std::string Fish(const Tree& tree) {
       "function __denier_at\n"
       "  set -l at\n"
       "  for word in (commandline -opc)[2..-1]\n"
-      "    set -l longer (string join ' ' $at $word)\n"
+      "    set -l longer (string join -- ' ' $at $word)\n"
       "    contains -- $longer $__denier_paths; and set at $longer\n"
       "  end\n"
       "  test \"$at\" = \"$argv[1]\"\n"
