@@ -473,13 +473,15 @@ void Client::AddApply() {
       "{\"as\":\"pm-1@DJEPVA:programme_manager\",\"command\":{\"allocate\":{\"header\":{…},…}},"
       "\"expect\":\"AE_EXCEEDED\"}\nLes commandes partent dans l'ordre du fichier. « expect » "
       "(facultatif) est le motif du refus attendu. L'envoi s'arrête au premier\nrésultat "
-      "inattendu. Rejouer le fichier est sans effet\u00a0: chaque commande porte son request_id.",
+      "inattendu. Rejouer le fichier est sans effet\u00a0: chaque commande porte son request_id.\n"
+      "Avec un certificat, c'est lui qui dit au nom de qui, et « as » ne compte pas.",
       "A line: "
       "{\"as\":\"pm-1@DJEPVA:programme_manager\",\"command\":{\"allocate\":{\"header\":{…},…}},"
       "\"expect\":\"AE_EXCEEDED\"}\nCommands are sent in the order of the file. \"expect\" "
       "(optional) is the reason of the refusal that must come. Sending\nstops at the first "
       "unexpected outcome. Sending the file again is harmless: every command has its "
-      "request_id."));
+      "request_id.\nWith a certificate it is the certificate that says whom to act as, and \"as\" "
+      "does not count."));
   sub->final_callback([this, path, atomic] {
     action_ = [this, path, atomic] { return RunApply(*path, *atomic); };
   });

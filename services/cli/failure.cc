@@ -146,14 +146,20 @@ std::string Numbers(const Failure& failure, Lang lang) {
 // Nothing came back from a Denier server: the transport's own words, and what to do.
 std::string ExplainTransport(const Failure& failure, const std::string& server, Lang lang) {
   switch (failure.code) {
-    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::UNAVAILABLE: {
+      // Somebody listens there, and hung up.
+      const bool closed = failure.message.find("refused") == std::string::npos;
       return In(lang, "Le serveur ne répond pas à ", "No answer from the server at ") + server +
              (lang == Lang::kFrench ? "\u00a0: " : ": ") + failure.message + "\n" +
              In(lang,
                 "Démarrez-en un (deploy/quickstart, ou denierd --help), ou indiquez un autre "
                 "serveur avec --server HÔTE:PORT.\n",
                 "Start one (deploy/quickstart, or denierd --help), or name another one with "
-                "--server HOST:PORT.\n");
+                "--server HOST:PORT.\n") +
+             (closed ? In(lang, "S'il exige TLS\u00a0: --ca, --cert et --key.\n",
+                          "If it asks for TLS: --ca, --cert and --key.\n")
+                     : "");
+    }
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return In(lang,
                 "Le serveur n'a pas répondu à temps. Recommencez, ou accordez-lui plus de temps "

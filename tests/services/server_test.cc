@@ -745,7 +745,9 @@ std::string GetMetrics(int port) {
 }
 
 TEST(MetricsTest, TellPrometheusWhatHappened) {
-  RunningServer server;
+  ServerOptions options;
+  options.metrics = "127.0.0.1:0";
+  RunningServer server(options);
   Begin(server);
   server.Execute(Officer(), Engage("x", "none", {{"l1", 1}}));
   server.Execute(Officer(), Engage("y", "none", {{"l1", 1}}));
