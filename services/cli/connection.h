@@ -18,7 +18,10 @@ namespace denier::cli {
 // Where to, and as whom. With a certificate the server takes the principal from it.
 struct Endpoint {
   std::string server;
-  std::string ca_file, certificate_file, key_file;  // all empty: no TLS
+  // All empty: no TLS.
+  std::string ca_file = "";
+  std::string certificate_file = "";
+  std::string key_file = "";
   std::chrono::milliseconds timeout{30'000};
 };
 
