@@ -324,7 +324,9 @@ absl::Status CheckLedgers(const AgreementRows& rows) {
   SumsByYear years;
   for (const EnvelopeRows& envelope : rows.envelopes) AddEnvelope(envelope, years);
   for (const auto& [year, sums] : years) {
-    const auto debt = [&sums = sums](Account account) { return sums(Ledger::kOutstanding, account); };
+    const auto debt = [&sums = sums](Account account) {
+      return sums(Ledger::kOutstanding, account);
+    };
     const bool agree =
         sums(Ledger::kAe, Account::kEngaged) == -debt(Account::kEngaged) &&
         sums(Ledger::kAe, Account::kWithdrawn) == -debt(Account::kWithdrawn) &&
