@@ -101,6 +101,10 @@ Entry EntryOf(v1::ErrorReason reason) {
       return {StatusCode::NOT_FOUND,
               "L'acte[ {act_id}] est inconnu : ni la convention ni un avenant ne porte ce nom. "
               "Vérifiez son identifiant."};
+    case v1::ERROR_REASON_UNKNOWN_FIGURE:
+      return {StatusCode::NOT_FOUND,
+              "Cet état n'a pas de chiffre de ce nom[ : « {figure} »]. Vérifiez la ligne et la "
+              "colonne."};
 
     case v1::ERROR_REASON_REQUEST_ID_REUSED:
       return {StatusCode::ALREADY_EXISTS,
@@ -279,6 +283,14 @@ Entry EntryOf(v1::ErrorReason reason) {
           "Le délégant ne peut pas reprendre les engagements : la délégation est encore en vigueur"
           "[ jusqu'au {valid_until}], ou la convention laisse le délégataire les solder. Attendez "
           "sa fin, ou changez la convention par un avenant."};
+    case v1::ERROR_REASON_NO_CHECKPOINT_KEY:
+      return {StatusCode::FAILED_PRECONDITION,
+              "Ce serveur n'a pas de clé pour signer l'état du journal. Démarrez-le avec une clé "
+              "(--checkpoint-key)."};
+    case v1::ERROR_REASON_NO_BACKUP_FOLDER:
+      return {StatusCode::FAILED_PRECONDITION,
+              "Ce serveur n'a pas de dossier de sauvegarde. Démarrez-le avec un dossier "
+              "(--backup-dir)."};
 
     case v1::ERROR_REASON_OVERLOADED:
       return {
@@ -310,6 +322,11 @@ Entry EntryOf(v1::ErrorReason reason) {
       return {StatusCode::DEADLINE_EXCEEDED,
               "Le délai accordé est passé avant que vienne le tour de la demande : rien n'a été "
               "enregistré. Recommencez avec un délai plus long et le même identifiant."};
+    case v1::ERROR_REASON_BACKUP_FAILED:
+      return {
+          StatusCode::UNAVAILABLE,
+          "La sauvegarde n'a pas pu être faite ; les comptes n'en sont pas touchés. Vérifiez le "
+          "dossier de sauvegarde et la place qu'il a, puis recommencez."};
 
     case v1::ERROR_REASON_UNSPECIFIED:
     case v1::ErrorReason_INT_MIN_SENTINEL_DO_NOT_USE_:

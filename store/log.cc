@@ -133,6 +133,22 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(const std::string& directory,
   return log;
 }
 
+absl::StatusOr<std::unique_ptr<Log>> Log::OpenReadOnly(const std::string& directory,
+                                                       const LogOptions& options) {
+  LogOptions reading = options;
+  reading.initialize = false;
+  std::unique_ptr<Log> log(new Log(reading, directory));
+  const absl::StatusOr<bool> exists = log->HoldsALog();
+  if (!exists.ok()) return exists.status();
+  const absl::StatusOr<std::optional<Head>> anchored = log->AnchoredHead(*exists);
+  if (!anchored.ok()) return anchored.status();
+  absl::Status status = log->LookBeforeWriting(*anchored);
+  if (status.ok()) status = log->OpenForReading();
+  if (!status.ok()) return status;
+  log->failure_ = absl::FailedPreconditionError("the log was opened for reading only");
+  return log;
+}
+
 Log::Log(const LogOptions& options, const std::string& directory)
     : options_(options),
       file_system_(options.file_system != nullptr ? options.file_system

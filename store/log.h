@@ -87,6 +87,11 @@ class Log {
   static absl::StatusOr<std::unique_ptr<Log>> Open(const std::string& directory,
                                                    const LogOptions& options = {});
 
+  // Opens the log of a stopped server's folder, or of a backup, as Open does, and changes no file:
+  // every append is refused. Errors as Open's.
+  static absl::StatusOr<std::unique_ptr<Log>> OpenReadOnly(const std::string& directory,
+                                                           const LogOptions& options = {});
+
   // Syncs the anchor. No reader may be left.
   ~Log();
   Log(const Log&) = delete;

@@ -42,6 +42,8 @@ std::string_view NextStep(v1::ErrorReason reason) {
     case v1::ERROR_REASON_UNKNOWN_POSITION:
     case v1::ERROR_REASON_UNKNOWN_ACT:
       return "Check the identifier (denier list), or enter it first.";
+    case v1::ERROR_REASON_UNKNOWN_FIGURE:
+      return "Check the row and the column (denier report --format json names them).";
     case v1::ERROR_REASON_REQUEST_ID_REUSED:
       return "Take a new request id for a new command.";
     case v1::ERROR_REASON_IDENTIFIER_TAKEN:
@@ -103,6 +105,10 @@ std::string_view NextStep(v1::ErrorReason reason) {
       return "Check the envelope and the product it is to move to.";
     case v1::ERROR_REASON_NOT_CORRECTABLE:
       return "Use withdraw or reverse.";
+    case v1::ERROR_REASON_NO_CHECKPOINT_KEY:
+      return "Start the server with --checkpoint-key.";
+    case v1::ERROR_REASON_NO_BACKUP_FOLDER:
+      return "Start the server with --backup-dir.";
     case v1::ERROR_REASON_OVERLOADED:
     case v1::ERROR_REASON_DISK_FULL:
     case v1::ERROR_REASON_STOPPING:
@@ -114,6 +120,8 @@ std::string_view NextStep(v1::ErrorReason reason) {
     case v1::ERROR_REASON_POSITION_NOT_REACHED:
     case v1::ERROR_REASON_DEADLINE_PASSED:
       return "Try again, or give it more time (--timeout).";
+    case v1::ERROR_REASON_BACKUP_FAILED:
+      return "Check the backup folder and its free space, then try again.";
   }
   return "";
 }
