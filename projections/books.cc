@@ -139,7 +139,7 @@ bool Balances::Parse(const std::string& bytes) {
   return true;
 }
 
-Books::Books(RowReader reader) : reader_(std::move(reader)) {}
+Books::Books(RowReader reader, History history) : reader_(std::move(reader)), history_(history) {}
 
 template <class Row>
 std::optional<Row> Books::Load(const std::string& key) const {
@@ -244,14 +244,21 @@ bool Books::WouldOverflow(std::string_view agreement_id, const PostingList& post
   });
 }
 
+absl::Status Books::CheckCovered(const events::v1::Event& event,
+                                 const PostingList& postings) const {
+  const std::optional<Shortfall> short_of = WouldOverdraw(event.agreement_id(), postings);
+  if (!short_of.has_value()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(
+      "event would overdraw ", std::string(Name(short_of->ledger)), " ",
+      std::string(Name(short_of->account)), " of ", short_of->envelope_id, " in ",
+      short_of->fiscal_year, ": ", short_of->asked_cents, " of ", short_of->have_cents));
+}
+
 absl::Status Books::Post(const events::v1::Event& event, store::Position position) {
   const PostingList postings = Postings(event);
   if (absl::Status balanced = CheckBalanced(postings); !balanced.ok()) return balanced;
-  if (std::optional<Shortfall> short_of = WouldOverdraw(event.agreement_id(), postings)) {
-    return absl::InternalError(absl::StrCat(
-        "event would overdraw ", std::string(Name(short_of->ledger)), " ",
-        std::string(Name(short_of->account)), " of ", short_of->envelope_id, " in ",
-        short_of->fiscal_year, ": ", short_of->asked_cents, " of ", short_of->have_cents));
+  if (history_ == History::kWhole) {
+    if (absl::Status covered = CheckCovered(event, postings); !covered.ok()) return covered;
   }
   Balances* balances = nullptr;
   const Posting* before = nullptr;

@@ -94,11 +94,20 @@ class Books {
   using RowReader =
       std::function<absl::StatusOr<std::optional<std::string>>(const std::string& key)>;
 
-  // Books whose stored rows `reader` reads; without one they begin empty.
-  explicit Books(RowReader reader = nullptr);
+  // Whether every event is folded, in the order of the log.
+  enum class History : std::uint8_t {
+    kWhole,
+    // Some are left out, by their effective day. So a pot may be overdrawn, a line may owe less
+    // than nothing, and what an event says of a line or a request that is not there is passed over.
+    kPartial,
+  };
 
-  // Folds the event at `position`. Its postings must balance and overdraw nothing, and no line may
-  // owe less than nothing: what breaks that is a defect of the rules or a damaged log.
+  // Books whose stored rows `reader` reads; without one they begin empty.
+  explicit Books(RowReader reader = nullptr, History history = History::kWhole);
+
+  // Folds the event at `position`. Its postings must balance; of a whole history they overdraw
+  // nothing, and no line owes less than nothing: what breaks that is a defect of the rules or a
+  // damaged log.
   // INTERNAL: such a defect, named. OUT_OF_RANGE: a balance would pass 64 bits. After an error the
   // books are undefined unless Begin was called: Rollback restores them.
   absl::Status Fold(const events::v1::Event& event, store::Position position);
@@ -139,6 +148,7 @@ class Books {
 
   // Drops commitments and payments from memory while there are more than `most_rows` of them;
   // the stored rows must hold the events [0, stored), and only rows untouched since are dropped.
+  // (Of a partial history they may be dropped for good, by who wants the balances alone.)
   void EvictRows(std::size_t most_rows, store::Position stored);
 
  private:
@@ -146,6 +156,7 @@ class Books {
 
   template <class Row>
   std::optional<Row> Load(const std::string& key) const;
+  absl::Status CheckCovered(const events::v1::Event& event, const PostingList& postings) const;
   absl::Status Post(const events::v1::Event& event, store::Position position);
   absl::Status Register(const events::v1::Event& event, store::Position position);
   auto Tables() {
@@ -153,6 +164,7 @@ class Books {
   }
 
   RowReader reader_;
+  History history_;
   mutable absl::Status status_;
   mutable Table<v1::Agreement> agreements_;
   mutable Table<v1::Envelope> envelopes_;

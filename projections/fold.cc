@@ -98,9 +98,10 @@ void Bill(v1::CommitmentLineState& line, PaymentType type, int sign, std::int64_
 }
 
 // Reste à payer, and whether it can be.
-absl::Status Settle(v1::CommitmentLineState& line) {
+absl::Status Settle(v1::CommitmentLineState& line, Books::History history) {
   const std::int64_t owed = line.engaged_cents() + line.corrected_cents() - line.withdrawn_cents();
   line.set_outstanding_cents(owed - line.paid_cents());
+  if (history == Books::History::kPartial) return absl::OkStatus();
   if (line.requested_cents() < 0 || line.outstanding_cents() < line.requested_cents() ||
       line.billed_cents() < 0 || line.certified_cents() < line.billed_cents() ||
       owed < line.certified_cents() || line.advance_open_cents() < 0 ||
@@ -165,8 +166,9 @@ class Books::Registers {
     for (auto& line : *Commitment(commitment_id).mutable_lines()) {
       if (line.line_id() != line_id) continue;
       change(line);
-      return Settle(line);
+      return Settle(line, books_.history_);
     }
+    if (books_.history_ == History::kPartial) return absl::OkStatus();
     return absl::InternalError(absl::StrCat("no line ", line_id, " in ", commitment_id));
   }
 
@@ -302,7 +304,7 @@ absl::Status Books::Registers::ImportOpening(const events::v1::OpeningImported& 
       payment.mutable_references()->set_chorus_payment_request(paid.chorus_payment_request());
     }
     line.set_billed_cents(line.paid_cents());
-    if (absl::Status settled = Settle(line); !settled.ok()) return settled;
+    if (absl::Status settled = Settle(line, books_.history_); !settled.ok()) return settled;
   }
   return absl::OkStatus();
 }
@@ -371,7 +373,7 @@ absl::Status Books::Registers::Engage(const events::v1::Engaged& fact) {
     line.set_engaged_cents(engaged.amount_cents());
     *line.mutable_schedule() = engaged.schedule();
     line.set_early(fact.early());
-    if (absl::Status settled = Settle(line); !settled.ok()) return settled;
+    if (absl::Status settled = Settle(line, books_.history_); !settled.ok()) return settled;
     sum_cents += engaged.amount_cents();
   }
   if (fact.early()) {
@@ -546,6 +548,7 @@ absl::Status Books::Registers::Reverse(const events::v1::Reversed& fact) {
     case Event::kPaymentRequested: {
       const v1::PaymentRequest* request = books_.FindPayment(
           event_.agreement_id(), original.payment_requested().payment_request_id());
+      if (request == nullptr && books_.history_ == History::kPartial) return absl::OkStatus();
       if (request == nullptr) return absl::InternalError("the reversed request is unknown");
       return UndoRequest(*request, v1::PAYMENT_STATE_REVERSED);
     }

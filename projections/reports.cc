@@ -285,19 +285,18 @@ void SortByYear(google::protobuf::RepeatedPtrField<Row>& rows) {
 }
 
 template <class Message>
-absl::StatusOr<Message> Parse(const store::Views::Snapshot::Row& row) {
+absl::StatusOr<Message> Parse(const QueryRows::Row& row) {
   Message message;
   if (message.ParseFromString(row.value)) return message;
   return absl::DataLossError(absl::StrCat("the row ", row.key, " does not decode"));
 }
 
 // Calls `take` for every row whose key begins with `prefix`, until it fails.
-absl::Status ForEachRow(const store::Views::Snapshot& snapshot, const std::string& prefix,
-                        absl::FunctionRef<absl::Status(const store::Views::Snapshot::Row&)> take) {
+absl::Status ForEachRow(const QueryRows& snapshot, const std::string& prefix,
+                        absl::FunctionRef<absl::Status(const QueryRows::Row&)> take) {
   std::string last;
   while (true) {
-    absl::StatusOr<std::vector<store::Views::Snapshot::Row>> rows =
-        snapshot.Scan(prefix, last, kRowsPerScan);
+    absl::StatusOr<std::vector<QueryRows::Row>> rows = snapshot.Scan(prefix, last, kRowsPerScan);
     if (!rows.ok()) return rows.status();
     for (const auto& row : *rows) {
       if (absl::Status taken = take(row); !taken.ok()) return taken;
@@ -307,9 +306,9 @@ absl::Status ForEachRow(const store::Views::Snapshot& snapshot, const std::strin
   }
 }
 
-absl::Status ReadBalances(const store::Views::Snapshot& snapshot, const std::string& prefix,
+absl::Status ReadBalances(const QueryRows& snapshot, const std::string& prefix,
                           EnvelopeRows& envelope) {
-  return ForEachRow(snapshot, prefix, [&](const store::Views::Snapshot::Row& row) -> absl::Status {
+  return ForEachRow(snapshot, prefix, [&](const QueryRows::Row& row) -> absl::Status {
     const int year = YearOfKey(row.key);
     if (!IsFiscalYear(year) || !envelope.years[year].Parse(row.value)) {
       return absl::DataLossError(absl::StrCat("the row ", row.key, " does not decode"));
@@ -343,7 +342,7 @@ absl::Status CheckLedgers(const AgreementRows& rows) {
 
 }  // namespace
 
-absl::StatusOr<AgreementRows> ReadAgreement(const store::Views::Snapshot& snapshot,
+absl::StatusOr<AgreementRows> ReadAgreement(const QueryRows& snapshot,
                                             std::string_view agreement_id) {
   AgreementRows rows;
   absl::StatusOr<std::optional<std::string>> bytes = snapshot.Get(AgreementKey(agreement_id));
@@ -352,23 +351,21 @@ absl::StatusOr<AgreementRows> ReadAgreement(const store::Views::Snapshot& snapsh
   if (!rows.agreement.ParseFromString(**bytes)) {
     return absl::DataLossError("the agreement's row does not decode");
   }
-  absl::Status status =
-      ForEachRow(snapshot, EnvelopePrefix(agreement_id),
-                 [&](const store::Views::Snapshot::Row& row) -> absl::Status {
-                   absl::StatusOr<v1::Envelope> envelope = Parse<v1::Envelope>(row);
-                   if (!envelope.ok()) return envelope.status();
-                   EnvelopeRows& added = rows.envelopes.emplace_back();
-                   added.envelope = *std::move(envelope);
-                   return ReadBalances(
-                       snapshot, BalancesPrefix(agreement_id, added.envelope.envelope_id()), added);
-                 });
+  absl::Status status = ForEachRow(
+      snapshot, EnvelopePrefix(agreement_id), [&](const QueryRows::Row& row) -> absl::Status {
+        absl::StatusOr<v1::Envelope> envelope = Parse<v1::Envelope>(row);
+        if (!envelope.ok()) return envelope.status();
+        EnvelopeRows& added = rows.envelopes.emplace_back();
+        added.envelope = *std::move(envelope);
+        return ReadBalances(snapshot, BalancesPrefix(agreement_id, added.envelope.envelope_id()),
+                            added);
+      });
   if (status.ok()) status = CheckLedgers(rows);
   if (!status.ok()) return status;
   return rows;
 }
 
-absl::StatusOr<EnvelopeRows> ReadEnvelope(const store::Views::Snapshot& snapshot,
-                                          std::string_view agreement_id,
+absl::StatusOr<EnvelopeRows> ReadEnvelope(const QueryRows& snapshot, std::string_view agreement_id,
                                           std::string_view envelope_id) {
   EnvelopeRows rows;
   absl::StatusOr<std::optional<std::string>> bytes =

@@ -21,7 +21,7 @@
 #include "denier/v1/query_service.pb.h"
 #include "denier/v1/resources.pb.h"
 #include "projections/books.h"
-#include "store/views.h"
+#include "projections/query_rows.h"
 
 namespace denier::projections {
 
@@ -39,10 +39,8 @@ struct AgreementRows {
 
 // NOT_FOUND: there is none. DATA_LOSS: damaged; also when what was engaged, withdrawn or paid in a
 // year is not, over the whole agreement, what the restes à payer moved by.
-absl::StatusOr<AgreementRows> ReadAgreement(const store::Views::Snapshot& rows,
-                                            std::string_view agreement_id);
-absl::StatusOr<EnvelopeRows> ReadEnvelope(const store::Views::Snapshot& rows,
-                                          std::string_view agreement_id,
+absl::StatusOr<AgreementRows> ReadAgreement(const QueryRows& rows, std::string_view agreement_id);
+absl::StatusOr<EnvelopeRows> ReadEnvelope(const QueryRows& rows, std::string_view agreement_id,
                                           std::string_view envelope_id);
 
 // A row for each year from the first to the last with a movement or a plan.

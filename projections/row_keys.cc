@@ -49,6 +49,10 @@ std::string ReversalKey(std::int64_t position) {
   return absl::StrCat("reversal/", absl::Hex(position, absl::kZeroPad16));
 }
 
+bool IsCommitmentKey(std::string_view key) { return key.starts_with("commitment/"); }
+bool IsPaymentKey(std::string_view key) { return key.starts_with("payment/"); }
+bool IsReversalKey(std::string_view key) { return key.starts_with("reversal/"); }
+
 int YearOfKey(std::string_view balances_key) {
   const std::string_view digits = balances_key.substr(balances_key.rfind('/') + 1);
   int year = 0;

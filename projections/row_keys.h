@@ -30,6 +30,11 @@ std::string BalancesPrefix(std::string_view agreement_id, std::string_view envel
 std::string CommitmentPrefix(std::string_view agreement_id);
 std::string PaymentPrefix(std::string_view agreement_id);
 
+// Whether a key is a CommitmentKey, a PaymentKey, a ReversalKey.
+bool IsCommitmentKey(std::string_view key);
+bool IsPaymentKey(std::string_view key);
+bool IsReversalKey(std::string_view key);
+
 // The year at the end of a BalancesKey.
 int YearOfKey(std::string_view balances_key);
 

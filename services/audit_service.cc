@@ -17,10 +17,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "projections/books.h"
+#include "projections/moment.h"
 #include "projections/row_keys.h"
+#include "projections/touched.h"
 #include "services/errors.h"
 #include "services/page_token.h"
-#include "services/touched.h"
 #include "services/visibility.h"
 
 namespace denier::services {
@@ -28,9 +29,9 @@ namespace {
 
 using events::v1::Event;
 using events::v1::Principal;
+using projections::Touched;
 using rules::Refusal;
 using store::Position;
-using store::Views;
 
 constexpr std::size_t kMostMessageBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostPageBytes = std::size_t{3} << 20;
@@ -55,7 +56,7 @@ class Selection {
  public:
   // `fact` is FactOf the filter. What is given must outlive it.
   Selection(const Principal& principal, const v1::EventFilter& filter, int fact,
-            const Views::Snapshot& rows)
+            const projections::QueryRows& rows)
       : principal_(principal), filter_(filter), fact_(fact), rows_(rows) {}
 
   // Refuses who asks for an agreement that it may not read, or that there is none of.
@@ -72,6 +73,7 @@ class Selection {
       return false;
     }
     if (fact_ != 0 && event.fact_case() != fact_) return false;
+    if (!FitsByWhoAndWhen(event)) return false;
     const bool filtered = !filter_.envelope_id().empty() || !filter_.commitment_id().empty();
     if (!filtered && ReadsAllAgreements(principal_)) return true;
 
@@ -83,7 +85,7 @@ class Selection {
     const Sight& sees = std::get<Sight>(sight);
     if (!filtered && sees.everything()) return true;
 
-    Touched touched = TouchedBy(event);
+    Touched touched = projections::TouchedBy(event);
     // Rows that the views of `touched` may point into.
     v1::PaymentRequest payment;
     v1::Commitment commitment;
@@ -109,6 +111,18 @@ class Selection {
     const auto known = sights_.find(agreement_id);
     if (known != sights_.end()) return known->second;
     return sights_.emplace(agreement_id, FindSight(agreement_id)).first->second;
+  }
+
+  bool FitsByWhoAndWhen(const Event& event) const {
+    const auto within = [](std::int64_t value, std::int64_t from, std::int64_t until) {
+      return (from == 0 || value >= from) && (until == 0 || value <= until);
+    };
+    return (filter_.principal_id().empty() ||
+            event.actor().principal_id() == filter_.principal_id()) &&
+           (filter_.body_id().empty() || event.actor().body_id() == filter_.body_id()) &&
+           within(event.recorded_time_us(), filter_.recorded_from_us(),
+                  filter_.recorded_until_us()) &&
+           within(event.effective_date(), filter_.effective_from(), filter_.effective_until());
   }
 
   std::variant<Sight, Refusal> FindSight(const std::string& agreement_id) const {
@@ -155,14 +169,43 @@ class Selection {
   const Principal& principal_;
   const v1::EventFilter& filter_;
   const int fact_;
-  const Views::Snapshot& rows_;
+  const projections::QueryRows& rows_;
   std::map<std::string, std::variant<Sight, Refusal>> sights_;  // by agreement
 };
 
 struct Limits {
   std::size_t records = kMostRecords;
   std::size_t bytes = kMostMessageBytes;
+  bool with_stored = false;
 };
+
+// The span of the log that a request looks at.
+struct Span {
+  Position next = 0;
+  std::optional<Position> end;  // nothing: as far as the log goes
+};
+
+// Narrowed to what the filter's recorded times leave, since those never decrease along the log. An
+// end beyond what is recorded yet is left open: what comes is looked at as it comes.
+std::variant<Span, Refusal> SpanOf(const store::Log& log, const v1::EventFilter& filter,
+                                   Position from) {
+  if (filter.recorded_from_us() < 0 || filter.recorded_until_us() < 0) {
+    return rules::InvalidField("filter.recorded_from_us", "want 0 or more");
+  }
+  Span span{.next = from, .end = std::nullopt};
+  if (filter.recorded_from_us() > 0) {
+    const auto before = projections::EventsRecordedBy(log, filter.recorded_from_us() - 1);
+    if (!before.ok()) return Unreadable(before.status());
+    span.next = std::max(span.next, *before);
+  }
+  if (filter.recorded_until_us() > 0) {
+    const Position head = log.head().next;
+    const auto recorded = projections::EventsRecordedBy(log, filter.recorded_until_us());
+    if (!recorded.ok()) return Unreadable(recorded.status());
+    if (*recorded < head) span.end = *recorded;
+  }
+  return span;
+}
 
 Refusal EventUndecodable(Position position) {
   return rules::Refuse(v1::ERROR_REASON_DAMAGED,
@@ -192,7 +235,8 @@ std::optional<Refusal> Collect(const store::Log& log, Selection& selection, cons
       if (const auto* refusal = std::get_if<Refusal>(&fits)) return *refusal;
       if (std::get<bool>(fits)) {
         record.set_position(static_cast<std::int64_t>(next));
-        bytes += stored.size();
+        if (limits.with_stored) record.set_stored(stored.data(), stored.size());
+        bytes += stored.size() * (limits.with_stored ? 2 : 1);
       } else {
         records.RemoveLast();
       }
@@ -236,7 +280,7 @@ class AuditService::Stream final : public grpc::ServerWriteReactor<v1::StreamEve
  public:
   Stream(AuditService& service, grpc::CallbackServerContext& context,
          const v1::StreamEventsRequest& request)
-      : service_(service), context_(context), request_(request), end_(service.log_.head().next) {}
+      : service_(service), context_(context), request_(request) {}
 
   void Begin() {
     Identified who = service_.principals_.Read(context_);
@@ -247,10 +291,19 @@ class AuditService::Stream final : public grpc::ServerWriteReactor<v1::StreamEve
     if (request_.from_position() < 0) {
       return End(rules::InvalidField("from_position", "want 0 or more"));
     }
-    next_ = static_cast<Position>(request_.from_position());
+    if (request_.until_position() < 0) {
+      return End(rules::InvalidField("until_position", "want 0 or more"));
+    }
     const std::variant<int, Refusal> fact = FactOf(request_.filter());
     if (const auto* refusal = std::get_if<Refusal>(&fact)) return End(*refusal);
     fact_ = std::get<int>(fact);
+    next_ = static_cast<Position>(request_.from_position());
+    if (request_.has_until_position()) {
+      end_ = static_cast<Position>(request_.until_position()) + 1;
+    }
+    if (!request_.follow()) {
+      end_ = std::min(end_.value_or(service_.log_.head().next), service_.log_.head().next);
+    }
     Queue();
   }
 
@@ -272,32 +325,48 @@ class AuditService::Stream final : public grpc::ServerWriteReactor<v1::StreamEve
 
   void DoWork() {
     if (context_.IsCancelled()) return Finish(grpc::Status::CANCELLED);
-    const Position folded = service_.runner_.folded();
-    message_ = v1::StreamEventsResponse();
     std::optional<Refusal> refusal;
-    {
-      const Views::Snapshot rows = service_.runner_.views()->TakeSnapshot();
+    // A stream that follows ends with the first event that was recorded too late.
+    const bool open_end = request_.filter().recorded_until_us() > 0 && !end_.has_value();
+    if (!narrowed_ || open_end) refusal = Narrow();
+    const Position folded = service_.runner_.folded();
+    const Position end = std::min(folded, end_.value_or(folded));
+    message_ = v1::StreamEventsResponse();
+    if (!refusal.has_value()) {
+      const projections::QueryRows rows = service_.runner_.views()->TakeSnapshot();
       Selection selection(principal_, request_.filter(), fact_, rows);
       refusal = selection.RefuseAgreement();
       if (!refusal.has_value()) {
-        refusal =
-            Collect(service_.log_, selection, Limits(), folded, next_, *message_.mutable_records());
+        refusal = Collect(service_.log_, selection, {.with_stored = request_.with_stored()}, end,
+                          next_, *message_.mutable_records());
       }
     }
     if (refusal.has_value()) return End(*refusal);
     if (!message_.records().empty()) return StartWrite(&message_);
-    if (!request_.follow() && next_ >= end_) return Finish(grpc::Status::OK);
-    if (next_ < folded) return Queue();
+    if (end_.has_value() && next_ >= *end_) return Finish(grpc::Status::OK);
+    if (next_ < end) return Queue();
     if (const auto ended = service_.followers_->Park(*this, next_ + 1)) Finish(*ended);
+  }
+
+  // Reads the log, so it is a reader's work.
+  std::optional<Refusal> Narrow() {
+    const std::variant<Span, Refusal> narrowed = SpanOf(service_.log_, request_.filter(), next_);
+    if (const auto* refusal = std::get_if<Refusal>(&narrowed)) return *refusal;
+    const auto& span = std::get<Span>(narrowed);
+    next_ = span.next;
+    if (span.end.has_value()) end_ = std::min(end_.value_or(*span.end), *span.end);
+    narrowed_ = true;
+    return std::nullopt;
   }
 
   AuditService& service_;
   grpc::CallbackServerContext& context_;
   const v1::StreamEventsRequest request_;
-  const Position end_;  // where a stream that does not follow ends
   Principal principal_;
   int fact_ = 0;
+  bool narrowed_ = false;
   Position next_ = 0;
+  std::optional<Position> end_;  // where it ends; nothing: it follows the head
   v1::StreamEventsResponse message_;
   bool cancelled_ = false;  // guarded by the followers' mutex
 };
@@ -391,7 +460,7 @@ grpc::ServerUnaryReactor* AuditService::GetEvent(grpc::CallbackServerContext* co
     Event event;
     if (!event.ParseFromString(*bytes)) return EventUndecodable(position);
 
-    const Views::Snapshot rows = runner_.views()->TakeSnapshot();
+    const projections::QueryRows rows = runner_.views()->TakeSnapshot();
     const std::variant<bool, Refusal> fits =
         Selection(principal, v1::EventFilter::default_instance(), 0, rows).Fits(event);
     if (const auto* refusal = std::get_if<Refusal>(&fits)) return *refusal;
@@ -419,16 +488,20 @@ grpc::ServerUnaryReactor* AuditService::ListEvents(grpc::CallbackServerContext* 
     if (const auto* refusal = std::get_if<Refusal>(&page)) return *refusal;
     const auto& start = std::get<PageStart>(page);
     // The digest in the token has vouched for the digits.
-    Position next = start.after.empty() ? static_cast<Position>(request->from_position())
-                                        : std::strtoull(start.after.c_str(), nullptr, 10);
+    const Position from = start.after.empty() ? static_cast<Position>(request->from_position())
+                                              : std::strtoull(start.after.c_str(), nullptr, 10);
+    const auto narrowed = SpanOf(log_, request->filter(), from);
+    if (const auto* refusal = std::get_if<Refusal>(&narrowed)) return *refusal;
+    Position next = std::get<Span>(narrowed).next;
+    const Position end = std::min(head, std::get<Span>(narrowed).end.value_or(head));
 
-    const Views::Snapshot rows = runner_.views()->TakeSnapshot();
+    const projections::QueryRows rows = runner_.views()->TakeSnapshot();
     Selection selection(principal, request->filter(), std::get<int>(fact), rows);
     if (auto refusal = selection.RefuseAgreement()) return refusal;
-    auto refusal = Collect(log_, selection, {start.size, kMostPageBytes}, head, next,
+    auto refusal = Collect(log_, selection, {start.size, kMostPageBytes}, end, next,
                            *response->mutable_records());
     if (refusal.has_value()) return refusal;
-    if (next < head) {
+    if (next < end) {
       response->set_next_page_token(PageToken(kRpc, request->filter(), std::to_string(next)));
     }
     response->set_head_position(static_cast<std::int64_t>(head) - 1);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "projections/calendar.h"
 #include "projections/reports.h"
 #include "projections/row_keys.h"
 #include "services/page_token.h"
@@ -18,6 +19,8 @@ namespace denier::services {
 namespace {
 
 using events::v1::Principal;
+using projections::Depth;
+using projections::Moment;
 using rules::Refusal;
 using store::Views;
 
@@ -29,10 +32,18 @@ constexpr std::size_t kMostListBytes = std::size_t{3} << 20;
 constexpr std::size_t kMostRowsLookedAt = 20'000;
 constexpr int kMostInEnvelopeReport = 10'000;
 
+// Which rows an answer needs: most are made from totals.
+Depth DepthOf(const google::protobuf::Message& /*request*/) { return Depth::kTotals; }
+Depth DepthOf(const v1::GetCommitmentRequest& /*request*/) { return Depth::kRegisters; }
+Depth DepthOf(const v1::ListCommitmentsRequest& /*request*/) { return Depth::kRegisters; }
+Depth DepthOf(const v1::GetPaymentRequest& /*request*/) { return Depth::kRegisters; }
+Depth DepthOf(const v1::ListPaymentsRequest& /*request*/) { return Depth::kRegisters; }
+Depth DepthOf(const v1::GetManagedEnvelopeRequest& /*request*/) { return Depth::kRegisters; }
+
 // What an answer is made from.
 struct Query {
   const Principal& principal;
-  const Views::Snapshot& rows;
+  const projections::QueryRows& rows;
   const grpc::CallbackServerContext& context;
 
   bool cancelled() const { return context.IsCancelled(); }
@@ -132,10 +143,10 @@ Answered FillPage(const Query& query, const Request& request, const std::string&
   std::size_t looked_at = 0, bytes = 0;
   while (true) {
     if (query.cancelled()) return std::nullopt;
-    const absl::StatusOr<std::vector<Views::Snapshot::Row>> rows =
+    const absl::StatusOr<std::vector<projections::QueryRows::Row>> rows =
         query.rows.Scan(prefix, after, kRowsPerScan);
     if (!rows.ok()) return Unreadable(rows.status());
-    for (const Views::Snapshot::Row& stored : *rows) {
+    for (const projections::QueryRows::Row& stored : *rows) {
       const bool full = static_cast<std::size_t>(page.size()) == start.size ||
                         bytes >= kMostListBytes || looked_at == kMostRowsLookedAt;
       if (full) {
@@ -164,10 +175,10 @@ std::variant<bool, Refusal> FillAll(const Query& query, const std::string& prefi
   std::string after;
   std::size_t bytes = 0;
   while (!query.cancelled()) {
-    const absl::StatusOr<std::vector<Views::Snapshot::Row>> rows =
+    const absl::StatusOr<std::vector<projections::QueryRows::Row>> rows =
         query.rows.Scan(prefix, after, kRowsPerScan);
     if (!rows.ok()) return Unreadable(rows.status());
-    for (const Views::Snapshot::Row& stored : *rows) {
+    for (const projections::QueryRows::Row& stored : *rows) {
       Row row;
       if (!row.ParseFromString(stored.value)) return Undecodable(stored.key);
       if (!keep(row)) continue;
@@ -423,24 +434,58 @@ Answered Answer(const Query& query, const v1::GetTrialBalanceRequest& request,
 
 }  // namespace
 
+std::variant<QueryService::Answerable, Refusal> QueryService::RowsFor(
+    const v1::QueryHeader& header, Depth depth, const grpc::CallbackServerContext& context) {
+  if (header.min_position() < -1) {
+    return rules::InvalidField("header.min_position", "want -1 or more");
+  }
+  if (header.as_of_position() < -1) {
+    return rules::InvalidField("header.as_of_position", "want -1 or more");
+  }
+  if (header.as_of_time_us() < 0) {
+    return rules::InvalidField("header.as_of_time_us", "want 0 or more");
+  }
+  if (header.effective_until() != 0 && !projections::IsDay(header.effective_until())) {
+    return rules::InvalidField("header.effective_until", "is no day");
+  }
+  Views::Snapshot stored = runner_.views()->TakeSnapshot();
+  const absl::StatusOr<store::Cursor> cursor = stored.cursor();
+  if (!cursor.ok()) return Unreadable(cursor.status());
+
+  Moment moment{.next = cursor->next, .effective_until = header.effective_until()};
+  if (header.has_as_of_position()) {
+    moment.next = static_cast<store::Position>(header.as_of_position() + 1);
+  } else if (header.has_as_of_time_us()) {
+    const auto known = projections::EventsRecordedBy(log_, header.as_of_time_us());
+    if (!known.ok()) return Unreadable(known.status());
+    moment.next = *known;
+  }
+  if (moment == Moment{.next = cursor->next}) return Answerable{std::move(stored), moment};
+  auto rows =
+      past_.At(header.agreement_id(), moment, depth, [&context] { return context.IsCancelled(); });
+  if (absl::IsCancelled(rows.status())) {
+    return rules::Refuse(v1::ERROR_REASON_DEADLINE_PASSED, "the call ended before its answer");
+  }
+  if (!rows.ok()) return Unreadable(rows.status());
+  return Answerable{*std::move(rows), moment};
+}
+
 template <class Request, class Response>
 grpc::ServerUnaryReactor* QueryService::Start(grpc::CallbackServerContext& context,
                                               const Request& request, Response& response) {
+  const v1::QueryHeader& header = request.header();
   // gRPC keeps all three until the call has ended.
   const auto work = [&](const Principal& principal) -> Answered {
-    if (request.header().min_position() < -1) {
-      return rules::InvalidField("header.min_position", "want -1 or more");
-    }
-    const Views::Snapshot rows = runner_.views()->TakeSnapshot();
-    const absl::StatusOr<store::Cursor> cursor = rows.cursor();
-    if (!cursor.ok()) return Unreadable(cursor.status());
+    auto found = RowsFor(header, DepthOf(request), context);
+    if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
+    const auto& [rows, moment] = std::get<Answerable>(found);
     Answered refusal = Answer(Query{principal, rows, context}, request, response);
-    response.set_position(static_cast<std::int64_t>(cursor->next) - 1);
+    response.set_position(static_cast<std::int64_t>(moment.next) - 1);
     return refusal;
   };
-  const std::int64_t min_position =
-      request.header().has_min_position() ? request.header().min_position() : -1;
-  const auto wait_for = min_position < 0 ? 0 : static_cast<store::Position>(min_position) + 1;
+  const std::int64_t last = std::max(header.has_min_position() ? header.min_position() : -1,
+                                     header.has_as_of_position() ? header.as_of_position() : -1);
+  const auto wait_for = last < 0 ? 0 : static_cast<store::Position>(last) + 1;
   return StartRead({runner_, principals_, readers_}, context, request, wait_for, work);
 }
 

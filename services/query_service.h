@@ -1,15 +1,22 @@
 // The questions over gRPC. A handler says who calls, waits (without a thread) until the rows are as
-// fresh as was asked, and hands over to the readers, where each answer is one function over one
-// snapshot: all of its figures are of the position that it names.
+// fresh as was asked, and hands over to the readers, where each answer is one function over the
+// rows of one moment: all of its figures are of the position that it names.
 #ifndef DENIER_SERVICES_QUERY_SERVICE_H_
 #define DENIER_SERVICES_QUERY_SERVICE_H_
 
 #include <grpcpp/server_context.h>
 
+#include <variant>
+
 #include "denier/v1/query_service.grpc.pb.h"
+#include "projections/moment.h"
+#include "projections/past.h"
+#include "projections/query_rows.h"
 #include "projections/runner.h"
 #include "services/principal.h"
 #include "services/readers.h"
+#include "services/rules/refusal.h"
+#include "store/log.h"
 
 namespace denier::services {
 
@@ -33,8 +40,9 @@ namespace denier::services {
 // for a position ends at once, so a server that shuts down need not wait for it.
 class QueryService final : public v1::QueryService::CallbackService {
  public:
-  QueryService(projections::Runner& runner, const PrincipalReader& principals)
-      : runner_(runner), principals_(principals) {}
+  QueryService(projections::Runner& runner, const store::Log& log,
+               const PrincipalReader& principals)
+      : runner_(runner), log_(log), principals_(principals), past_(log) {}
 
 #define DENIER_RPC(Name)                                                                         \
   grpc::ServerUnaryReactor* Name(grpc::CallbackServerContext* context,                           \
@@ -50,8 +58,19 @@ class QueryService final : public v1::QueryService::CallbackService {
   grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext& context, const Request& request,
                                   Response& response);
 
+  // The rows that `request` is answered from, and the moment that they are of.
+  struct Answerable {
+    projections::QueryRows rows;
+    projections::Moment moment;
+  };
+  std::variant<Answerable, rules::Refusal> RowsFor(const v1::QueryHeader& header,
+                                                   projections::Depth depth,
+                                                   const grpc::CallbackServerContext& context);
+
   projections::Runner& runner_;
+  const store::Log& log_;
   const PrincipalReader& principals_;
+  projections::Past past_;
   Readers readers_{/*threads=*/4};
 };
 

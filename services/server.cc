@@ -305,7 +305,7 @@ absl::Status Server::Parts::StartSequencer() {
   if (!sequencer.ok()) return sequencer.status();
   sequencer_ = *std::move(sequencer);
   commands_ = std::make_unique<CommandService>(*sequencer_, principals_, log_, metrics_);
-  queries_ = std::make_unique<QueryService>(*runner_, principals_);
+  queries_ = std::make_unique<QueryService>(*runner_, *events_, principals_);
   audit_ = std::make_unique<AuditService>(*events_, *runner_, principals_);
   admin_ = std::make_unique<AdminService>(*events_, *runner_, principals_);
   return absl::OkStatus();

@@ -12,7 +12,6 @@ namespace {
 
 using events::v1::Principal;
 using events::v1::Role;
-using store::Views;
 
 bool Has(const Principal& principal, Role role) {
   return std::ranges::find(principal.roles(), role) != principal.roles().end();
@@ -48,7 +47,7 @@ rules::Refusal NotYours(std::string_view managing_body) {
 
 std::variant<Sight, rules::Refusal> Sight::Of(const Principal& principal,
                                               const v1::Agreement& agreement,
-                                              const Views::Snapshot& rows) {
+                                              const projections::QueryRows& rows) {
   if (auto refusal = RefuseFigures(principal)) return *std::move(refusal);
   Sight sight;
   sight.everything_ =
@@ -61,10 +60,10 @@ std::variant<Sight, rules::Refusal> Sight::Of(const Principal& principal,
   const std::string prefix = projections::EnvelopePrefix(agreement.agreement_id());
   std::string last;
   while (true) {
-    absl::StatusOr<std::vector<Views::Snapshot::Row>> scanned =
+    absl::StatusOr<std::vector<projections::QueryRows::Row>> scanned =
         rows.Scan(prefix, last, kEnvelopesPerScan);
     if (!scanned.ok()) return Unreadable(scanned.status());
-    for (const Views::Snapshot::Row& row : *scanned) {
+    for (const projections::QueryRows::Row& row : *scanned) {
       v1::Envelope envelope;
       if (!envelope.ParseFromString(row.value)) return Undecodable(row.key);
       if (envelope.managing_body_id() == principal.body_id()) {

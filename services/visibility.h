@@ -13,9 +13,9 @@
 
 #include "denier/events/v1/types.pb.h"
 #include "denier/v1/resources.pb.h"
+#include "projections/query_rows.h"
 #include "projections/reports.h"
 #include "services/rules/refusal.h"
-#include "store/views.h"
 
 namespace denier::services {
 
@@ -31,7 +31,7 @@ class Sight {
   // WRONG_ROLE, WRONG_BODY: nothing. DAMAGED: the envelopes cannot be read.
   static std::variant<Sight, rules::Refusal> Of(const events::v1::Principal& principal,
                                                 const v1::Agreement& agreement,
-                                                const store::Views::Snapshot& rows);
+                                                const projections::QueryRows& rows);
 
   bool everything() const { return everything_; }
   bool SeesEnvelope(std::string_view envelope_id) const;

@@ -56,7 +56,7 @@ class ReadingServer {
 
   void Start() {
     if (books_.TryStart().ok()) {
-      query_service_ = std::make_unique<QueryService>(books_.runner(), principals_);
+      query_service_ = std::make_unique<QueryService>(books_.runner(), books_.log(), principals_);
       audit_service_ = std::make_unique<AuditService>(books_.log(), books_.runner(), principals_);
       grpc::ServerBuilder builder;
       builder.RegisterService(query_service_.get());

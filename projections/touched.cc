@@ -1,6 +1,6 @@
-#include "services/touched.h"
+#include "projections/touched.h"
 
-namespace denier::services {
+namespace denier::projections {
 namespace {
 
 using events::v1::Event;
@@ -146,4 +146,4 @@ Touched TouchedBy(const Event& event) {
   return touched;
 }
 
-}  // namespace denier::services
+}  // namespace denier::projections

@@ -1,14 +1,14 @@
 // What an event is about: the envelopes whose figures it moves or names, the commitment, the
 // payment request. Filters and visibility go by it.
-#ifndef DENIER_SERVICES_TOUCHED_H_
-#define DENIER_SERVICES_TOUCHED_H_
+#ifndef DENIER_PROJECTIONS_TOUCHED_H_
+#define DENIER_PROJECTIONS_TOUCHED_H_
 
 #include <string_view>
 
 #include "absl/container/inlined_vector.h"
 #include "denier/events/v1/event.pb.h"
 
-namespace denier::services {
+namespace denier::projections {
 
 // The views point into the event.
 struct Touched {
@@ -24,6 +24,6 @@ struct Touched {
 // to be looked up. A reversal touches what its entry touched. Any thread. `event` must outlive it.
 Touched TouchedBy(const events::v1::Event& event);
 
-}  // namespace denier::services
+}  // namespace denier::projections
 
-#endif  // DENIER_SERVICES_TOUCHED_H_
+#endif  // DENIER_PROJECTIONS_TOUCHED_H_

@@ -1,0 +1,38 @@
+#include "projections/moment.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace denier::projections {
+
+using events::v1::Event;
+using store::Position;
+
+bool Counts(const Event& event, const Moment& moment) {
+  return moment.effective_until == 0 || event.effective_date() <= moment.effective_until ||
+         event.has_agreement_created() || event.has_envelope_created();
+}
+
+absl::StatusOr<Position> EventsRecordedBy(const store::Log& log, std::int64_t time_us) {
+  Position known = 0;                // every event before it was recorded by then
+  Position later = log.head().next;  // and none from here on
+  Event event;
+  while (known < later) {
+    const Position middle = known + (later - known) / 2;
+    const absl::StatusOr<std::string> bytes = log.Read(middle);
+    if (!bytes.ok()) return bytes.status();
+    if (!event.ParseFromString(*bytes)) {
+      return absl::DataLossError(
+          absl::StrCat("the event at position ", middle, " does not decode"));
+    }
+    if (event.recorded_time_us() <= time_us) {
+      known = middle + 1;
+    } else {
+      later = middle;
+    }
+  }
+  return known;
+}
+
+}  // namespace denier::projections

@@ -1,0 +1,131 @@
+#include "projections/past.h"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "denier/events/v1/event.pb.h"
+#include "projections/books.h"
+#include "projections/row_keys.h"
+
+namespace denier::projections {
+namespace {
+
+using events::v1::Event;
+using store::Position;
+
+constexpr std::size_t kMostKept = 8;
+// Larger answers are not kept: they would only fill the memory.
+constexpr std::size_t kMostKeptRows = 20'000;
+// So often somebody looks whether the query is still wanted, and what is not needed is let go.
+constexpr Position kEventsATurn = 4'096;
+
+// What an event counted in said of a line or a request that was counted out.
+template <class Row>
+bool HasIdentifier(const std::string& bytes, const std::string& (Row::*identifier)() const) {
+  Row row;
+  return row.ParseFromString(bytes) && !(row.*identifier)().empty();
+}
+
+// One fold, from the first event on.
+class Fold {
+ public:
+  Fold(const std::string& agreement_id, const Moment& moment, Depth depth)
+      : agreement_id_(agreement_id),
+        moment_(moment),
+        depth_(depth),
+        // Without commitments, or without some of the events, not everything can be asserted again.
+        // It was when the events were decided, and when the live rows were folded.
+        books_(nullptr, depth == Depth::kTotals || moment.effective_until != 0
+                            ? Books::History::kPartial
+                            : Books::History::kWhole) {}
+
+  absl::Status Add(std::string_view bytes, Position position) {
+    if (!event_.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      return absl::DataLossError(
+          absl::StrCat("the event at position ", position, " does not decode"));
+    }
+    if (!agreement_id_.empty() && event_.agreement_id() != agreement_id_) return absl::OkStatus();
+    if (!Counts(event_, moment_)) return absl::OkStatus();
+    if (absl::Status folded = books_.Fold(event_, position); !folded.ok()) {
+      return absl::DataLossError(
+          absl::StrCat("the event at position ", position, " does not fold: ", folded.message()));
+    }
+    return absl::OkStatus();
+  }
+
+  void TakeRows(Position position) {
+    books_.TakeChanges([this](const std::string& key, const std::string& row) {
+      if (Wanted(key, row)) rows_[key] = row;
+    });
+    if (depth_ == Depth::kTotals) books_.EvictRows(0, position);
+  }
+
+  QueryRows::Computed rows() && { return std::move(rows_); }
+
+ private:
+  bool Wanted(const std::string& key, const std::string& row) const {
+    if (IsReversalKey(key)) return false;
+    if (!IsCommitmentKey(key) && !IsPaymentKey(key)) return true;
+    if (depth_ == Depth::kTotals) return false;
+    if (moment_.effective_until == 0) return true;
+    return IsCommitmentKey(key) ? HasIdentifier(row, &v1::Commitment::commitment_id)
+                                : HasIdentifier(row, &v1::PaymentRequest::payment_request_id);
+  }
+
+  const std::string& agreement_id_;
+  const Moment& moment_;
+  const Depth depth_;
+  Books books_;
+  Event event_;  // one, reused
+  QueryRows::Computed rows_;
+};
+
+}  // namespace
+
+absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment& moment,
+                                   Depth depth, absl::FunctionRef<bool()> cancelled) {
+  const Key key{agreement_id, moment, depth};
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = std::ranges::find(kept_, key, &Kept::key);
+    if (found != kept_.end()) {
+      kept_.splice(kept_.begin(), kept_, found);
+      return kept_.front().rows;
+    }
+  }
+
+  Fold fold(agreement_id, moment, depth);
+  store::Log::Reader reader = log_.ReadFrom(0);
+  Position position = 0, turn = 0;
+  while (position < moment.next) {
+    const absl::StatusOr<const store::StoredBatch*> batch = reader.Next();
+    if (!batch.ok()) return batch.status();
+    if (*batch == nullptr) {
+      return absl::OutOfRangeError(absl::StrCat("the log ends before position ", moment.next));
+    }
+    for (const std::string_view event : (*batch)->events) {
+      if (position == moment.next) break;
+      if (absl::Status added = fold.Add(event, position); !added.ok()) return added;
+      ++position;
+    }
+    if (position - turn < kEventsATurn) continue;
+    turn = position;
+    fold.TakeRows(position);
+    if (cancelled()) return absl::CancelledError("nobody waits for the answer any more");
+  }
+  fold.TakeRows(position);
+
+  auto rows = std::make_shared<const QueryRows::Computed>(std::move(fold).rows());
+  QueryRows answer(rows);
+  if (rows->size() <= kMostKeptRows) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    kept_.push_front({key, answer});
+    if (kept_.size() > kMostKept) kept_.pop_back();
+  }
+  return answer;
+}
+
+}  // namespace denier::projections

@@ -1,0 +1,60 @@
+// The rows of an agreement as the books knew them at an earlier moment: its events folded again, up
+// to a position and up to an effective day.
+//
+//   Past past(log);
+//   absl::StatusOr<QueryRows> rows =
+//       past.At("engagement-civique", {.next = 4'000, .effective_until = 20211231},
+//       Depth::kTotals);
+#ifndef DENIER_PROJECTIONS_PAST_H_
+#define DENIER_PROJECTIONS_PAST_H_
+
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <string>
+#include <tuple>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "projections/moment.h"
+#include "projections/query_rows.h"
+#include "store/log.h"
+
+namespace denier::projections {
+
+// Which rows a query needs.
+enum class Depth : std::uint8_t {
+  kTotals,     // the agreement, its envelopes and their balances: what the reports are made from
+  kRegisters,  // commitments and payment requests too, all in memory while the query runs
+};
+
+// Any thread. A query takes as long as the events before its moment take to be folded; the last few
+// answers are kept, so that the pages of a list, or two reports of one moment, cost one fold.
+class Past {
+ public:
+  // `log` must outlive it.
+  explicit Past(const store::Log& log) : log_(log) {}
+
+  // The rows of `agreement_id` (empty: of every agreement) from the events [0, moment.next), of
+  // which those count that projections::Counts lets through. The same moment gives the same rows,
+  // for ever. `cancelled` is asked now and then.
+  // DATA_LOSS: an event does not decode or does not fold; the message names its position.
+  // CANCELLED: so `cancelled` said.
+  absl::StatusOr<QueryRows> At(const std::string& agreement_id, const Moment& moment, Depth depth,
+                               absl::FunctionRef<bool()> cancelled);
+
+ private:
+  using Key = std::tuple<std::string, Moment, Depth>;
+  struct Kept {
+    Key key;
+    QueryRows rows;
+  };
+
+  const store::Log& log_;
+  std::mutex mutex_;
+  std::list<Kept> kept_;  // guarded by mutex_; the last one asked for comes first
+};
+
+}  // namespace denier::projections
+
+#endif  // DENIER_PROJECTIONS_PAST_H_
