@@ -1,7 +1,9 @@
 #include "services/query_service.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +12,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "projections/calendar.h"
+#include "projections/explain.h"
 #include "projections/reports.h"
 #include "projections/row_keys.h"
 #include "services/page_token.h"
@@ -39,11 +42,19 @@ Depth DepthOf(const v1::ListCommitmentsRequest& /*request*/) { return Depth::kRe
 Depth DepthOf(const v1::GetPaymentRequest& /*request*/) { return Depth::kRegisters; }
 Depth DepthOf(const v1::ListPaymentsRequest& /*request*/) { return Depth::kRegisters; }
 Depth DepthOf(const v1::GetManagedEnvelopeRequest& /*request*/) { return Depth::kRegisters; }
+bool IsOfRegister(const v1::FigureName& name) {
+  return name.report() == v1::REPORT_COMMITMENT || name.report() == v1::REPORT_PAYMENT;
+}
+Depth DepthOf(const v1::ExplainFigureRequest& request) {
+  return IsOfRegister(request.name()) ? Depth::kRegisters : Depth::kTotals;
+}
 
 // What an answer is made from.
 struct Query {
   const Principal& principal;
   const projections::QueryRows& rows;
+  const store::Log& log;
+  const Moment& moment;
   const grpc::CallbackServerContext& context;
 
   bool cancelled() const { return context.IsCancelled(); }
@@ -432,6 +443,116 @@ Answered Answer(const Query& query, const v1::GetTrialBalanceRequest& request,
   return std::nullopt;
 }
 
+Refusal NoFigure(const absl::Status& status, const v1::FigureName& name) {
+  if (absl::IsNotFound(status)) {
+    return Unknown(v1::ERROR_REASON_UNKNOWN_FIGURE, "figure", name.figure());
+  }
+  if (absl::IsInvalidArgument(status)) {
+    return rules::InvalidField("name", std::string(status.message()));
+  }
+  return Unreadable(status);
+}
+
+// The row of a commitment or of a payment request, as its own query shows it.
+std::variant<projections::Figure, Refusal> FindRegisterFigure(
+    const Query& query, const v1::ExplainFigureRequest& request) {
+  const v1::FigureName& name = request.name();
+  absl::StatusOr<projections::Figure> figure;
+  if (name.report() == v1::REPORT_COMMITMENT) {
+    v1::GetCommitmentRequest of;
+    *of.mutable_header() = request.header();
+    of.set_commitment_id(name.commitment_id());
+    v1::GetCommitmentResponse found;
+    if (auto refusal = Answer(query, of, found)) return *std::move(refusal);
+    figure = projections::FindFigure(found.commitment(), name);
+  } else {
+    v1::GetPaymentRequest of;
+    *of.mutable_header() = request.header();
+    of.set_payment_request_id(name.payment_request_id());
+    v1::GetPaymentResponse found;
+    if (auto refusal = Answer(query, of, found)) return *std::move(refusal);
+    figure = projections::FindFigure(found.payment_request(), name);
+  }
+  if (!figure.ok()) return NoFigure(figure.status(), name);
+  return *std::move(figure);
+}
+
+void SetShare(const projections::Share& share, v1::FigureShare& row) {
+  const events::v1::Event& event = share.event;
+  row.set_position(static_cast<std::int64_t>(share.position));
+  row.set_recorded_time_us(event.recorded_time_us());
+  row.set_effective_date(event.effective_date());
+  row.set_fact(events::v1::Event::descriptor()->FindFieldByNumber(event.fact_case())->name());
+  row.set_principal_id(event.actor().principal_id());
+  row.set_body_id(event.actor().body_id());
+  row.set_cents(share.cents);
+}
+
+Answered Answer(const Query& query, const v1::ExplainFigureRequest& request,
+                v1::ExplainFigureResponse& response) {
+  const v1::FigureName& name = request.name();
+  if (!v1::Report_IsValid(name.report()) || name.report() == v1::REPORT_UNSPECIFIED) {
+    return rules::InvalidField("name.report", "is required");
+  }
+  if (request.after_position() < -1)
+    return rules::InvalidField("after_position", "want -1 or more");
+  v1::ExplainFigureRequest filters = request;
+  filters.clear_page();
+  filters.mutable_header()->clear_min_position();
+  const std::string& rpc = v1::ExplainFigureRequest::descriptor()->full_name();
+  const auto page = ReadPage(rpc, filters, request.page());
+  if (const auto* refusal = std::get_if<Refusal>(&page)) return *refusal;
+  const auto& start = std::get<PageStart>(page);
+
+  projections::AgreementRows rows;
+  projections::Figure figure;
+  if (IsOfRegister(name)) {
+    auto found = FindRegisterFigure(query, request);
+    if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
+    figure = std::get<projections::Figure>(std::move(found));
+  } else {
+    auto found = FindRows(query, request.header());
+    if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
+    rows = std::get<projections::AgreementRows>(std::move(found));
+    auto of_rows = projections::FigureOf(rows, name);
+    if (!of_rows.ok()) return NoFigure(of_rows.status(), name);
+    figure = *std::move(of_rows);
+  }
+
+  // The first page sees every share, so that their sum is checked; later ones only theirs.
+  const bool first_page = start.after.empty();
+  const auto after = request.has_after_position()
+                         ? static_cast<store::Position>(request.after_position() + 1)
+                         : store::Position{0};
+  // The digest in the token has vouched for the digits.
+  const store::Position from = first_page ? after : std::strtoull(start.after.c_str(), nullptr, 10);
+  absl::int128 before_cents = 0;
+  const auto take = [&](const projections::Share& share) {
+    if (share.position < after) {
+      before_cents += share.cents;
+    } else if (static_cast<std::size_t>(response.shares_size()) < start.size) {
+      SetShare(share, *response.add_shares());
+    } else if (response.next_page_token().empty()) {
+      response.set_next_page_token(PageToken(rpc, filters, std::to_string(share.position)));
+    }
+    return first_page || response.next_page_token().empty();
+  };
+  const auto cancelled = [&] { return query.cancelled(); };
+  const store::Position begin = first_page ? 0 : from;
+  const absl::Status explained =
+      IsOfRegister(name)
+          ? projections::ExplainRegister(query.log, request.header().agreement_id(), query.moment,
+                                         figure, begin, take, cancelled)
+          : projections::Explain(query.log, rows, query.moment, figure, begin, take, cancelled);
+  if (absl::IsCancelled(explained)) return std::nullopt;
+  if (!explained.ok()) return Unreadable(explained);
+  if (first_page) {
+    response.set_figure_cents(figure.cents);
+    response.set_before_cents(static_cast<std::int64_t>(before_cents));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::variant<QueryService::Answerable, Refusal> QueryService::RowsFor(
@@ -479,7 +600,7 @@ grpc::ServerUnaryReactor* QueryService::Start(grpc::CallbackServerContext& conte
     auto found = RowsFor(header, DepthOf(request), context);
     if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
     const auto& [rows, moment] = std::get<Answerable>(found);
-    Answered refusal = Answer(Query{principal, rows, context}, request, response);
+    Answered refusal = Answer(Query{principal, rows, log_, moment, context}, request, response);
     response.set_position(static_cast<std::int64_t>(moment.next) - 1);
     return refusal;
   };

@@ -1,0 +1,246 @@
+// Random histories at earlier moments: rows against a fold of the events up to there, balances
+// against sums of postings, every figure of every report against the events that explain it.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "projections/explain.h"
+#include "projections/past.h"
+#include "projections/posting.h"
+#include "projections/reports.h"
+#include "projections/row_keys.h"
+#include "tests/projections/bookkeeping.h"
+#include "tests/simulation/simulated.h"
+
+namespace denier::projections {
+namespace {
+
+using events::v1::Event;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using store::Position;
+
+constexpr std::uint64_t kSeeds[] = {3, 8};
+constexpr int kCommands = 900;
+
+const auto kNever = [] { return false; };
+
+class TwoTimesSimulation : public testing::TestWithParam<std::uint64_t> {
+ protected:
+  void SetUp() override {
+    events_ = simulation::SimulatedEvents(GetParam(), kCommands);
+    ASSERT_GT(events_.size(), 200U);
+    books_.Append(events_.begin(), events_.end());
+    agreement_id_ = events_.front().agreement_id();
+  }
+
+  QueryRows At(const Moment& moment, Depth depth) {
+    absl::StatusOr<QueryRows> rows = past_.At(agreement_id_, moment, depth, kNever);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    return *rows;
+  }
+  AgreementRows TotalsAt(const Moment& moment) {
+    absl::StatusOr<AgreementRows> rows = ReadAgreement(At(moment, Depth::kTotals), agreement_id_);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    return *std::move(rows);
+  }
+  // A day on which about half of the events have taken effect.
+  int MiddleDay() const { return events_[events_.size() / 2].effective_date(); }
+
+  std::vector<Event> events_;
+  std::string agreement_id_;
+  Bookkeeping books_;
+  Past past_{books_.log()};
+};
+
+std::map<std::string, std::string> RowsIn(const QueryRows& rows) {
+  std::map<std::string, std::string> all;
+  const auto scanned = rows.Scan("", "", 1'000'000);
+  EXPECT_TRUE(scanned.ok()) << scanned.status();
+  for (const QueryRows::Row& row : *scanned) all[row.key] = row.value;
+  return all;
+}
+
+TEST_P(TwoTimesSimulation, RowsOfAnEarlierMomentAreThoseThatWereThere) {
+  Books books;
+  std::map<std::string, std::string> then;
+  for (Position next = 0; next <= events_.size(); ++next) {
+    if (next % 61 == 0 || next == events_.size()) {
+      books.TakeChanges([&](const std::string& key, const std::string& row) {
+        if (!IsReversalKey(key)) then[key] = row;
+      });
+      ASSERT_EQ(RowsIn(At({.next = next}, Depth::kRegisters)), then) << "at " << next;
+      std::map<std::string, std::string> totals = then;
+      std::erase_if(totals, [](const auto& row) {
+        return IsCommitmentKey(row.first) || IsPaymentKey(row.first);
+      });
+      ASSERT_EQ(RowsIn(At({.next = next}, Depth::kTotals)), totals) << "at " << next;
+    }
+    if (next == events_.size()) break;
+    ASSERT_TRUE(books.Fold(events_[next], next).ok());
+  }
+}
+
+TEST_P(TwoTimesSimulation, BalancesUntilADayAreTheSumsOfTheEntriesThatCount) {
+  using Account = std::tuple<std::string, int, std::string, bool, std::string>;
+  for (const Moment moment :
+       {Moment{events_.size(), MiddleDay()}, Moment{events_.size() * 3 / 4, MiddleDay()},
+        Moment{events_.size(), 20211231}, Moment{events_.size(), 20200101}}) {
+    std::map<Account, std::int64_t> wanted;
+    for (Position position = 0; position < moment.next; ++position) {
+      const Event& event = events_[position];
+      if (event.effective_date() > moment.effective_until) continue;
+      for (const Posting& posting : Postings(event)) {
+        wanted[{std::string(posting.envelope_id), posting.fiscal_year,
+                std::string(Name(posting.ledger)), posting.basis == Basis::kPlanned,
+                std::string(Name(posting.account))}] += posting.cents;
+      }
+    }
+    std::erase_if(wanted, [](const auto& account) { return account.second == 0; });
+    const auto report = TrialBalance(TotalsAt(moment));
+    ASSERT_TRUE(report.ok()) << report.status();
+    std::map<Account, std::int64_t> found;
+    for (const v1::TrialBalanceRow& row : report->rows()) {
+      found[{row.envelope_id(), row.fiscal_year(), row.ledger(), row.planned(), row.account()}] =
+          row.balance();
+    }
+    EXPECT_EQ(found, wanted) << moment.next << " until " << moment.effective_until;
+  }
+}
+
+TEST_P(TwoTimesSimulation, RegistersUntilADayHoldNothingThatWasCountedOut) {
+  const auto rows = RowsIn(At({events_.size(), MiddleDay()}, Depth::kRegisters));
+  std::size_t commitments = 0;
+  for (const auto& [key, bytes] : rows) {
+    if (!IsCommitmentKey(key)) continue;
+    v1::Commitment commitment;
+    ASSERT_TRUE(commitment.ParseFromString(bytes));
+    EXPECT_EQ(key, CommitmentKey(agreement_id_, commitment.commitment_id()));
+    ++commitments;
+  }
+  EXPECT_GT(commitments, 0U);
+  EXPECT_LT(commitments, RowsIn(At({events_.size(), 0}, Depth::kRegisters)).size());
+}
+
+// Calls `visit` for every figure of the report, with a name that says all of its row.
+template <class Visit>
+void ForEachFigure(const Message& report, v1::Report kind, Visit visit) {
+  const auto& reflection = *report.GetReflection();
+  for (int i = 0; i < report.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* list = report.GetDescriptor()->field(i);
+    if (!list->is_repeated() || list->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    for (int at = 0; at < reflection.FieldSize(report, list); ++at) {
+      const Message& row = reflection.GetRepeatedMessage(report, list, at);
+      v1::FigureName name;
+      name.set_report(kind);
+      std::vector<const FieldDescriptor*> columns;
+      for (int f = 0; f < row.GetDescriptor()->field_count(); ++f) {
+        const FieldDescriptor* field = row.GetDescriptor()->field(f);
+        const FieldDescriptor* wanted =
+            v1::FigureName::descriptor()->FindFieldByName(field->name());
+        if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT64) columns.push_back(field);
+        if (wanted == nullptr) continue;
+        const auto& from = *row.GetReflection();
+        const auto& to = *name.GetReflection();
+        if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+          to.SetString(&name, wanted, from.GetString(row, field));
+        } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT32) {
+          to.SetInt32(&name, wanted, from.GetInt32(row, field));
+        } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+          to.SetBool(&name, wanted, from.GetBool(row, field));
+        }
+      }
+      for (const FieldDescriptor* column : columns) {
+        name.set_figure(column->name());
+        visit(name, row.GetReflection()->GetInt64(row, column));
+      }
+    }
+  }
+}
+
+TEST_P(TwoTimesSimulation, EveryFigureOfEveryReportIsTheSumOfWhatItsEventsAdd) {
+  for (const Moment moment : {Moment{events_.size(), 0}, Moment{events_.size() / 2, MiddleDay()}}) {
+    const AgreementRows rows = TotalsAt(moment);
+    int figures = 0;
+    const auto explain = [&](const v1::FigureName& name, std::int64_t cents) {
+      ++figures;
+      if (cents == 0 && figures % 7 != 0) return;  // most are nothing, and take their time
+      const absl::StatusOr<Figure> figure = FigureOf(rows, name);
+      ASSERT_TRUE(figure.ok()) << figure.status() << name.ShortDebugString();
+      ASSERT_EQ(figure->cents, cents) << name.ShortDebugString();
+      absl::int128 sum = 0;
+      const auto take = [&](const Share& share) {
+        EXPECT_NE(share.cents, 0);
+        sum += share.cents;
+        return true;
+      };
+      const absl::Status explained = Explain(books_.log(), rows, moment, *figure, 0, take, kNever);
+      ASSERT_TRUE(explained.ok()) << explained << "\n" << name.ShortDebugString();
+      ASSERT_EQ(sum, cents) << name.ShortDebugString();
+    };
+    ForEachFigure(*YearlyExecution(rows), v1::REPORT_YEARLY_EXECUTION, explain);
+    ForEachFigure(*Outstanding(rows), v1::REPORT_OUTSTANDING, explain);
+    ForEachFigure(*ProductBudgets(rows), v1::REPORT_PRODUCT_BUDGETS, explain);
+    ForEachFigure(*PaymentFollowUp(rows), v1::REPORT_PAYMENT_FOLLOW_UP, explain);
+    ForEachFigure(*TrialBalance(rows), v1::REPORT_TRIAL_BALANCE, explain);
+    for (const EnvelopeRows& envelope : rows.envelopes) {
+      v1::GetManagedEnvelopeResponse report;
+      const auto years = EnvelopeExecution(rows.agreement, envelope);
+      ASSERT_TRUE(years.ok()) << years.status();
+      report.mutable_years()->Add(years->begin(), years->end());
+      ForEachFigure(report, v1::REPORT_MANAGED_ENVELOPE, explain);
+    }
+    EXPECT_GT(figures, 500);
+  }
+}
+
+TEST_P(TwoTimesSimulation, EveryFigureOfACommitmentAndOfAPaymentIsTheSumOfWhatItsEventsAdd) {
+  const Moment moment{events_.size(), 0};
+  int figures = 0, at = 0;
+  for (const auto& [key, bytes] : RowsIn(At(moment, Depth::kRegisters))) {
+    if (!IsCommitmentKey(key) && !IsPaymentKey(key)) continue;
+    if (++at % 5 != 0) continue;
+    v1::Commitment commitment;
+    v1::PaymentRequest payment;
+    const bool of_commitment = IsCommitmentKey(key);
+    ASSERT_TRUE(of_commitment ? commitment.ParseFromString(bytes) : payment.ParseFromString(bytes));
+    const auto explain = [&](const Message& row, v1::FigureName name) {
+      const absl::StatusOr<Figure> figure = FindFigure(row, name);
+      ASSERT_TRUE(figure.ok()) << figure.status() << name.ShortDebugString();
+      const absl::Status explained = ExplainRegister(
+          books_.log(), agreement_id_, moment, *figure, 0, [](const Share&) { return true; },
+          kNever);
+      EXPECT_TRUE(explained.ok()) << explained << "\n" << name.ShortDebugString();
+      ++figures;
+    };
+    v1::FigureName name;
+    for (const char* column : {"engaged_cents", "withdrawn_cents", "paid_cents", "certified_cents",
+                               "requested_cents", "outstanding_cents", "corrected_cents"}) {
+      if (!of_commitment) break;
+      name.set_report(v1::REPORT_COMMITMENT);
+      name.set_commitment_id(commitment.commitment_id());
+      name.set_figure(column);
+      for (const auto& line : commitment.lines()) {
+        name.set_line_id(line.line_id());
+        explain(commitment, name);
+      }
+    }
+    for (const char* column : {"gross_cents", "net_cents", "reinstated_cents"}) {
+      if (of_commitment) break;
+      name.set_report(v1::REPORT_PAYMENT);
+      name.set_payment_request_id(payment.payment_request_id());
+      name.set_figure(column);
+      explain(payment, name);
+    }
+  }
+  EXPECT_GT(figures, 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, TwoTimesSimulation, testing::ValuesIn(kSeeds));
+
+}  // namespace
+}  // namespace denier::projections
