@@ -12,6 +12,7 @@
 #include "projections/calendar.h"
 #include "projections/reports.h"
 #include "projections/row_keys.h"
+#include "services/execution_report_query.h"
 #include "services/page_token.h"
 #include "services/visibility.h"
 
@@ -44,6 +45,8 @@ Depth DepthOf(const v1::GetManagedEnvelopeRequest& /*request*/) { return Depth::
 struct Query {
   const Principal& principal;
   const projections::QueryRows& rows;
+  const store::Log& log;
+  const Moment& moment;
   const grpc::CallbackServerContext& context;
 
   bool cancelled() const { return context.IsCancelled(); }
@@ -432,6 +435,15 @@ Answered Answer(const Query& query, const v1::GetTrialBalanceRequest& request,
   return std::nullopt;
 }
 
+Answered Answer(const Query& query, const v1::GetExecutionReportRequest& request,
+                v1::GetExecutionReportResponse& response) {
+  auto known = FindAgreement(query, request.header());
+  if (auto* refusal = std::get_if<Refusal>(&known)) return std::move(*refusal);
+  return AnswerExecutionReport(
+      request, std::get<Known>(known).sight, query.log, query.moment.next,
+      [&query] { return query.cancelled(); }, response);
+}
+
 }  // namespace
 
 std::variant<QueryService::Answerable, Refusal> QueryService::RowsFor(
@@ -479,7 +491,7 @@ grpc::ServerUnaryReactor* QueryService::Start(grpc::CallbackServerContext& conte
     auto found = RowsFor(header, DepthOf(request), context);
     if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
     const auto& [rows, moment] = std::get<Answerable>(found);
-    Answered refusal = Answer(Query{principal, rows, context}, request, response);
+    Answered refusal = Answer(Query{principal, rows, log_, moment, context}, request, response);
     response.set_position(static_cast<std::int64_t>(moment.next) - 1);
     return refusal;
   };
