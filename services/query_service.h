@@ -35,7 +35,8 @@ namespace denier::services {
   RPC(GetProductBudgets)    \
   RPC(GetPaymentFollowUp)   \
   RPC(GetTrialBalance)      \
-  RPC(ExplainFigure)
+  RPC(ExplainFigure)        \
+  RPC(GetExecutionReport)
 
 // Any thread. What it is given must outlive it, and it the gRPC server. A cancelled call that waits
 // for a position ends at once, so a server that shuts down need not wait for it.

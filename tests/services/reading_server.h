@@ -147,6 +147,7 @@ DENIER_ASK(queries, GetOutstanding)
 DENIER_ASK(queries, GetProductBudgets)
 DENIER_ASK(queries, GetPaymentFollowUp)
 DENIER_ASK(queries, GetTrialBalance)
+DENIER_ASK(queries, GetExecutionReport)
 DENIER_ASK(audits, GetEvent)
 DENIER_ASK(audits, ListEvents)
 #undef DENIER_ASK
