@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "absl/strings/str_cat.h"
+#include "projections/event_version.h"
 
 namespace denier::projections {
 
@@ -22,10 +22,7 @@ absl::StatusOr<Position> EventsRecordedBy(const store::Log& log, std::int64_t ti
     const Position middle = known + (later - known) / 2;
     const absl::StatusOr<std::string> bytes = log.Read(middle);
     if (!bytes.ok()) return bytes.status();
-    if (!event.ParseFromString(*bytes)) {
-      return absl::DataLossError(
-          absl::StrCat("the event at position ", middle, " does not decode"));
-    }
+    if (absl::Status decoded = DecodeEvent(*bytes, middle, event); !decoded.ok()) return decoded;
     if (event.recorded_time_us() <= time_us) {
       known = middle + 1;
     } else {

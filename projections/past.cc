@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
+#include "projections/event_version.h"
 #include "projections/row_keys.h"
 
 namespace denier::projections {
@@ -43,10 +44,7 @@ class Fold {
                             : Books::History::kWhole) {}
 
   absl::Status Add(std::string_view bytes, Position position) {
-    if (!event_.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      return absl::DataLossError(
-          absl::StrCat("the event at position ", position, " does not decode"));
-    }
+    if (absl::Status decoded = DecodeEvent(bytes, position, event_); !decoded.ok()) return decoded;
     if (!agreement_id_.empty() && event_.agreement_id() != agreement_id_) return absl::OkStatus();
     if (!Counts(event_, moment_)) return absl::OkStatus();
     if (absl::Status folded = books_.Fold(event_, position); !folded.ok()) {

@@ -320,7 +320,8 @@ PostingList Postings(const Event& event) {
       break;
     case Event::kOpeningCorrected: {
       const auto& fact = event.opening_corrected();
-      Move(list, {fact.envelope_id(), year, Ledger::kOutstanding, fact.origin_year()},
+      Move(list,
+           {fact.envelope_id(), year, Ledger::kOutstanding, fact.origin_year(), fact.product_id()},
            Account::kCorrected, Account::kOutstanding, fact.change_cents());
       break;
     }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "denier/events/v1/event.pb.h"
+#include "projections/event_version.h"
 
 namespace denier::projections {
 namespace {
@@ -122,7 +123,8 @@ class Runner::Rows {
   bool rows_at_fault() const { return rows_at_fault_; }
 
   // Folds the next batches, `until` at most, and commits them. False: there was none.
-  // DATA_LOSS: an event does not decode or fold, or the rows are damaged.
+  // DATA_LOSS: an event does not decode or fold, or the rows are damaged. FAILED_PRECONDITION: a
+  // newer program wrote an event.
   absl::StatusOr<bool> FoldSome(Position until = kHead) {
     const Position begun = next_;
     Views::Write write;
@@ -161,9 +163,7 @@ class Runner::Rows {
 
  private:
   absl::Status FoldOne(std::string_view bytes, Views::Write& write) {
-    if (!event_.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      return absl::DataLossError(absl::StrCat("the event at position ", next_, " does not decode"));
-    }
+    if (absl::Status decoded = DecodeEvent(bytes, next_, event_); !decoded.ok()) return decoded;
     absl::Status folded = books_.Fold(event_, next_);
     if (!books_.status().ok()) return OfRows(books_.status());
     if (!folded.ok()) {

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "projections/books.h"
+#include "projections/event_version.h"
 #include "projections/moment.h"
 #include "projections/row_keys.h"
 #include "projections/touched.h"
@@ -207,11 +208,6 @@ std::variant<Span, Refusal> SpanOf(const store::Log& log, const v1::EventFilter&
   return span;
 }
 
-Refusal EventUndecodable(Position position) {
-  return rules::Refuse(v1::ERROR_REASON_DAMAGED,
-                       absl::StrCat("the event at position ", position, " does not decode"));
-}
-
 // Adds the events of [next, end) that fit, as far as the limits allow, and moves `next` on.
 std::optional<Refusal> Collect(const store::Log& log, Selection& selection, const Limits& limits,
                                Position end, Position& next,
@@ -228,9 +224,8 @@ std::optional<Refusal> Collect(const store::Log& log, Selection& selection, cons
                         (!records.empty() && bytes + stored.size() > limits.bytes);
       if (next == end || full) return std::nullopt;
       v1::EventRecord& record = *records.Add();
-      if (!record.mutable_event()->ParseFromArray(stored.data(), static_cast<int>(stored.size()))) {
-        return EventUndecodable(next);
-      }
+      const absl::Status decoded = projections::DecodeEvent(stored, next, *record.mutable_event());
+      if (!decoded.ok()) return Unreadable(decoded);
       const std::variant<bool, Refusal> fits = selection.Fits(record.event());
       if (const auto* refusal = std::get_if<Refusal>(&fits)) return *refusal;
       if (std::get<bool>(fits)) {
@@ -458,7 +453,8 @@ grpc::ServerUnaryReactor* AuditService::GetEvent(grpc::CallbackServerContext* co
     const absl::StatusOr<std::string> bytes = log_.Read(position);
     if (!bytes.ok()) return Unreadable(bytes.status());
     Event event;
-    if (!event.ParseFromString(*bytes)) return EventUndecodable(position);
+    const absl::Status decoded = projections::DecodeEvent(*bytes, position, event);
+    if (!decoded.ok()) return Unreadable(decoded);
 
     const projections::QueryRows rows = runner_.views()->TakeSnapshot();
     const std::variant<bool, Refusal> fits =

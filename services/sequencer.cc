@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
+#include "projections/event_version.h"
 #include "services/rules/decide.h"
 
 namespace denier::services {
@@ -309,8 +310,8 @@ absl::StatusOr<std::optional<Event>> Sequencer::Decider::FindEvent(Position posi
     if (!bytes.ok()) return bytes.status();
   }
   Event event;
-  if (!event.ParseFromString(*bytes)) {
-    return absl::DataLossError(absl::StrCat("event ", position, " does not decode"));
+  if (absl::Status decoded = projections::DecodeEvent(*bytes, position, event); !decoded.ok()) {
+    return decoded;
   }
   return event;
 }
@@ -380,8 +381,9 @@ absl::StatusOr<std::unique_ptr<Sequencer>> Sequencer::Start(store::Log& log,
     absl::StatusOr<std::string> bytes = log.Read(head - 1);
     if (!bytes.ok()) return bytes.status();
     Event last;
-    if (!last.ParseFromString(*bytes)) {
-      return absl::DataLossError(absl::StrCat("event ", head - 1, " does not decode"));
+    // Nobody writes an older version after a newer one: where the last event can be read, all can.
+    if (absl::Status decoded = projections::DecodeEvent(*bytes, head - 1, last); !decoded.ok()) {
+      return decoded;
     }
     last_recorded_us = last.recorded_time_us();
   }

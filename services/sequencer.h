@@ -83,8 +83,8 @@ struct SequencerOptions {
 class Sequencer {
  public:
   // `log` and `runner` must outlive it; the runner stands at the log's head, and nobody else
-  // appends. FAILED_PRECONDITION: the runner stands elsewhere. DATA_LOSS: the last event is
-  // damaged.
+  // appends. FAILED_PRECONDITION: the runner stands elsewhere, or a newer program wrote the last
+  // event. DATA_LOSS: the last event is damaged.
   static absl::StatusOr<std::unique_ptr<Sequencer>> Start(store::Log& log,
                                                           projections::Runner& runner,
                                                           SequencerOptions options);

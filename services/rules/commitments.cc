@@ -167,6 +167,7 @@ Verdict CorrectOpening(Case& c, const v1::CorrectOpeningRequest& request) {
   fact.set_line_id(request.line_id());
   fact.set_envelope_id(line->envelope_id());
   fact.set_origin_year(line->origin_year());
+  fact.set_product_id(line->product_id());
   fact.set_change_cents(request.change_cents());
   fact.set_reason_reference(request.reason_reference());
   return std::nullopt;

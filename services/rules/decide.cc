@@ -1,6 +1,7 @@
 #include "services/rules/decide.h"
 
 #include "projections/calendar.h"
+#include "projections/event_version.h"
 #include "services/rules/case.h"
 
 namespace denier::rules {
@@ -128,6 +129,7 @@ Decision Decide(const projections::Books& books, const events::v1::Principal& ac
          .year = year,
          .day = header.effective_date(),
          .event = {}};
+  c.event.set_version(projections::kEventVersion);
   c.event.set_agreement_id(header.agreement_id());
   c.event.set_fiscal_year(year);
   c.event.set_effective_date(header.effective_date());

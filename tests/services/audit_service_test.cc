@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "projections/event_version.h"
 #include "tests/services/reading_server.h"
 
 namespace denier::services {
@@ -118,11 +119,13 @@ std::vector<std::int64_t> Range(std::int64_t first, std::int64_t last) {
 // --------------------------------------------------------------------------------- one event, and
 // pages
 
-TEST_F(AuditServiceTest, OneEventAsItWasWritten) {
+TEST_F(AuditServiceTest, OneEventInTheCurrentForm) {
   const auto answer = Ask(server_, kAuditor, At(3));
   EXPECT_EQ(answer->record().position(), 3);
-  EXPECT_EQ(answer->record().event().SerializeAsString(),
-            SourceDocument().events()[3].SerializeAsString());
+  events::v1::Event written = SourceDocument().events()[3];
+  EXPECT_EQ(written.version(), 0);
+  written.set_version(projections::kEventVersion);
+  EXPECT_EQ(answer->record().event().SerializeAsString(), written.SerializeAsString());
 }
 
 TEST_F(AuditServiceTest, NoEventBeforeTheFirstOrAfterTheLast) {

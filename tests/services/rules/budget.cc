@@ -7,6 +7,8 @@
 #include <variant>
 
 #include "projections/calendar.h"
+#include "services/rules/redecide.h"
+#include "store/sha256.h"
 
 namespace denier::rules {
 
@@ -499,6 +501,7 @@ Decision Given::When(Act act) {
     EXPECT_TRUE(std::holds_alternative<Event>(again) &&
                 std::get<Event>(again).SerializeAsString() == event->SerializeAsString())
         << "decided otherwise the second time";
+    CheckRedecided(act, *event);
     Enter(*event);
   }
   return decision;
@@ -517,6 +520,21 @@ Decision Given::Ask(const Act& act) const {
   }
   if (auto refusal = rules::CheckEtag(books_, act.command)) return *std::move(refusal);
   return rules::Decide(books_, act.by, act.command, original);
+}
+
+// What was accepted can be decided again from its event alone (redecide.h).
+void Given::CheckRedecided(const Act& act, Event event) const {
+  const auto hash = [](const v1::Command& command) {
+    return std::string(store::AsBytes(store::Sha256Of(command.SerializeAsString())));
+  };
+  event.set_request_sha256(hash(act.command));
+  const Event* original = nullptr;
+  if (event.has_reversed()) {
+    original = &log_.at(static_cast<std::size_t>(event.reversed().reversed_position()));
+  }
+  const auto wrong =
+      rules::Redecide(books_, static_cast<std::int64_t>(log_.size()), event, original, hash);
+  EXPECT_FALSE(wrong.has_value()) << rules::Describe(*wrong);
 }
 
 void Given::Enter(const Event& event) {

@@ -8,8 +8,9 @@
 // its line "1", the payment request "dp-1", 1 June 2022, a principal who may do it.
 //
 // Given holds the books. Whatever it accepts it folds, and then checks what must hold after every
-// event: that it is decided the same twice, its postings balance, the trial balance is zero, no
-// envelope is overdrawn, and the registers add up to the accounts. A breach fails the test.
+// event: that it is decided the same twice, and again from the event alone, its postings balance,
+// the trial balance is zero, no envelope is overdrawn, and the registers add up to the accounts. A
+// breach fails the test.
 #ifndef DENIER_TESTS_SERVICES_RULES_BUDGET_H_
 #define DENIER_TESTS_SERVICES_RULES_BUDGET_H_
 
@@ -190,6 +191,7 @@ class Given {
   explicit Given(Empty) {}
 
   Decision Ask(const Act& act) const;
+  void CheckRedecided(const Act& act, Event event) const;
   void Enter(const Event& event);
   void CheckTrialBalance() const;
   void CheckRegisters() const;
