@@ -191,7 +191,7 @@ class Shares {
  private:
   // The figure in rows_; a row that is not there has nothing.
   absl::StatusOr<std::int64_t> Evaluate() const {
-    const absl::StatusOr<Figure> figure = FigureOf(rows_, name_);
+    const absl::StatusOr<Figure> figure = FigureOf(rows_, name_, Empty::kNothing);
     if (absl::IsNotFound(figure.status())) return 0;
     if (!figure.ok()) return figure.status();
     return figure->cents;
@@ -263,7 +263,7 @@ class Shares {
 
 }  // namespace
 
-absl::StatusOr<Figure> FindFigure(const Message& report, const v1::FigureName& name) {
+absl::StatusOr<Figure> FindFigure(const Message& report, const v1::FigureName& name, Empty empty) {
   const auto several = [] {
     return absl::InvalidArgumentError("several rows have this figure: say which one is meant");
   };
@@ -272,7 +272,7 @@ absl::StatusOr<Figure> FindFigure(const Message& report, const v1::FigureName& n
     const FieldDescriptor* column = ColumnOf(row, name);
     if (column == nullptr) return;
     const Fit fit = FitOf(row, name);
-    if (fit == Fit::kNot) return;
+    if (fit == Fit::kNot || (fit == Fit::kLoosely && empty == Empty::kNothing)) return;
     (fit == Fit::kExactly ? exact : loose).push_back(FigureIn(row, *column, name));
   };
   const auto& reflection = *report.GetReflection();
@@ -290,10 +290,11 @@ absl::StatusOr<Figure> FindFigure(const Message& report, const v1::FigureName& n
   return absl::NotFoundError("the report has no such row or figure");
 }
 
-absl::StatusOr<Figure> FigureOf(const AgreementRows& rows, const v1::FigureName& name) {
+absl::StatusOr<Figure> FigureOf(const AgreementRows& rows, const v1::FigureName& name,
+                                Empty empty) {
   const auto in = [&](const auto& report) -> absl::StatusOr<Figure> {
     if (!report.ok()) return report.status();
-    return FindFigure(*report, name);
+    return FindFigure(*report, name, empty);
   };
   switch (name.report()) {
     case v1::REPORT_YEARLY_EXECUTION:
@@ -306,7 +307,7 @@ absl::StatusOr<Figure> FigureOf(const AgreementRows& rows, const v1::FigureName&
         if (!years.ok()) return years.status();
         report.mutable_years()->Add(years->begin(), years->end());
       }
-      return FindFigure(report, name);
+      return FindFigure(report, name, empty);
     }
     case v1::REPORT_OUTSTANDING:
       return in(Outstanding(rows));

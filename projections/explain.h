@@ -29,15 +29,22 @@ struct Figure {
   std::int64_t cents = 0;
 };
 
+// What an identifier that a name leaves empty may be.
+enum class Empty : std::uint8_t {
+  kAnything,  // if only one row is left
+  kNothing,   // only empty: the name is a Figure's
+};
+
 // The figure that `name` means in the rows of `report`, a response of the query service, or in its
-// own fields. Identifiers that `name` leaves empty may be anything, if only one row is left.
+// own fields.
 // NOT_FOUND: no such row or column. INVALID_ARGUMENT: several rows fit.
 absl::StatusOr<Figure> FindFigure(const google::protobuf::Message& report,
-                                  const v1::FigureName& name);
+                                  const v1::FigureName& name, Empty empty = Empty::kAnything);
 
 // Makes the report that `name` is about and finds the figure. Errors: FindFigure's and the
 // report's.
-absl::StatusOr<Figure> FigureOf(const AgreementRows& rows, const v1::FigureName& name);
+absl::StatusOr<Figure> FigureOf(const AgreementRows& rows, const v1::FigureName& name,
+                                Empty empty = Empty::kAnything);
 
 // One event's part in a figure.
 struct Share {
