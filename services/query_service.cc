@@ -552,15 +552,16 @@ Answered Answer(const Query& query, const v1::ExplainFigureRequest& request,
     response.set_before_cents(static_cast<std::int64_t>(before_cents));
   }
   return std::nullopt;
+}
 
-  Answered Answer(const Query& query, const v1::GetExecutionReportRequest& request,
-                  v1::GetExecutionReportResponse& response) {
-    auto known = FindAgreement(query, request.header());
-    if (auto* refusal = std::get_if<Refusal>(&known)) return std::move(*refusal);
-    return AnswerExecutionReport(
-        request, std::get<Known>(known).sight, query.log, query.moment.next,
-        [&query] { return query.cancelled(); }, response);
-  }
+Answered Answer(const Query& query, const v1::GetExecutionReportRequest& request,
+                v1::GetExecutionReportResponse& response) {
+  auto known = FindAgreement(query, request.header());
+  if (auto* refusal = std::get_if<Refusal>(&known)) return std::move(*refusal);
+  return AnswerExecutionReport(
+      request, std::get<Known>(known).sight, query.log, query.moment.next,
+      [&query] { return query.cancelled(); }, response);
+}
 
 }  // namespace
 
