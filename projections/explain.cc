@@ -82,9 +82,23 @@ Figure FigureIn(const Message& row, const FieldDescriptor& column, const v1::Fig
       reflection.SetString(&figure.name, &wanted, have.GetString(row, &has));
     } else if (wanted.cpp_type() == FieldDescriptor::CPPTYPE_INT32) {
       reflection.SetInt32(&figure.name, &wanted, have.GetInt32(row, &has));
+    } else {
+      reflection.SetBool(&figure.name, &wanted, have.GetBool(row, &has));
     }
   });
   return figure;
+}
+
+// Calls `visit` for each row of each list.
+void ForEachRow(const Message& report, absl::FunctionRef<void(const Message& row)> visit) {
+  const auto& reflection = *report.GetReflection();
+  for (int i = 0; i < report.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* list = report.GetDescriptor()->field(i);
+    if (!list->is_repeated() || list->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    for (int row = 0; row < reflection.FieldSize(report, list); ++row) {
+      visit(reflection.GetRepeatedMessage(report, list, row));
+    }
+  }
 }
 
 // Calls `fold` for each event of the agreement that counts, and looks after the reading.
@@ -263,6 +277,19 @@ class Shares {
 
 }  // namespace
 
+void ForEachFigure(const Message& report, v1::Report kind,
+                   absl::FunctionRef<void(const Figure& figure)> visit) {
+  v1::FigureName name;
+  name.set_report(kind);
+  ForEachRow(report, [&](const Message& row) {
+    for (int i = 0; i < row.GetDescriptor()->field_count(); ++i) {
+      name.set_figure(row.GetDescriptor()->field(i)->name());
+      const FieldDescriptor* column = ColumnOf(row, name);
+      if (column != nullptr) visit(FigureIn(row, *column, name));
+    }
+  });
+}
+
 absl::StatusOr<Figure> FindFigure(const Message& report, const v1::FigureName& name, Empty empty) {
   const auto several = [] {
     return absl::InvalidArgumentError("several rows have this figure: say which one is meant");
@@ -275,14 +302,7 @@ absl::StatusOr<Figure> FindFigure(const Message& report, const v1::FigureName& n
     if (fit == Fit::kNot || (fit == Fit::kLoosely && empty == Empty::kNothing)) return;
     (fit == Fit::kExactly ? exact : loose).push_back(FigureIn(row, *column, name));
   };
-  const auto& reflection = *report.GetReflection();
-  for (int i = 0; i < report.GetDescriptor()->field_count(); ++i) {
-    const FieldDescriptor* list = report.GetDescriptor()->field(i);
-    if (!list->is_repeated() || list->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    for (int row = 0; row < reflection.FieldSize(report, list); ++row) {
-      look_at(reflection.GetRepeatedMessage(report, list, row));
-    }
-  }
+  ForEachRow(report, look_at);
   if (exact.empty() && loose.empty()) look_at(report);
   if (exact.size() == 1) return exact.front();
   if (exact.size() > 1 || loose.size() > 1) return several();

@@ -29,6 +29,10 @@ struct Figure {
   std::int64_t cents = 0;
 };
 
+// Calls `visit` for each figure in the rows of `report`, a response of the query service.
+void ForEachFigure(const google::protobuf::Message& report, v1::Report kind,
+                   absl::FunctionRef<void(const Figure& figure)> visit);
+
 // What an identifier that a name leaves empty may be.
 enum class Empty : std::uint8_t {
   kAnything,  // if only one row is left

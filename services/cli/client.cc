@@ -20,7 +20,6 @@ namespace {
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
-constexpr char kReader[] = "auditor@AUDIT:auditor";
 constexpr char kOperator[] = "operator@OPS:operator";
 
 const ServiceDescriptor& CommandService() {
@@ -159,12 +158,12 @@ Client::Client(Lang lang, Terminal terminal)
   AddGeneralOptions();
   AddCommands();
   AddQueries("report", Say("États et comptes rendus", "Reports"),
-             {{"yearly-execution", "GetYearlyExecution", "rows"},
-              {"envelope", "GetManagedEnvelope", "years"},
-              {"outstanding", "GetOutstanding", "rows"},
-              {"products", "GetProductBudgets", "rows"},
-              {"follow-up", "GetPaymentFollowUp", "rows"},
-              {"trial-balance", "GetTrialBalance", "rows"}});
+             {{"yearly-execution", "GetYearlyExecution", "rows", v1::REPORT_YEARLY_EXECUTION},
+              {"envelope", "GetManagedEnvelope", "years", v1::REPORT_MANAGED_ENVELOPE},
+              {"outstanding", "GetOutstanding", "rows", v1::REPORT_OUTSTANDING},
+              {"products", "GetProductBudgets", "rows", v1::REPORT_PRODUCT_BUDGETS},
+              {"follow-up", "GetPaymentFollowUp", "rows", v1::REPORT_PAYMENT_FOLLOW_UP},
+              {"trial-balance", "GetTrialBalance", "rows", v1::REPORT_TRIAL_BALANCE}});
   AddQueries("get", Say("Une fiche", "One resource"),
              {{"agreement", "GetAgreement", "agreement"},
               {"envelope", "GetEnvelope", "envelope"},
@@ -175,6 +174,7 @@ Client::Client(Lang lang, Terminal terminal)
               {"envelopes", "ListEnvelopes", "envelopes"},
               {"commitments", "ListCommitments", "commitments"},
               {"payments", "ListPayments", "payment_requests"}});
+  AddExplain();
   AddEvents();
   AddApply();
   AddAdmin("status", "GetStatus");
@@ -425,9 +425,16 @@ void Client::AddQueries(const char* name, const std::string& help,
                     Say("Attend que cette écriture soit dans l'état",
                         "Waits until this event is in the answer"))
         ->option_text("N");
-    sub->final_callback([this, &method, request, csv_field = std::string(query.csv_field)] {
-      action_ = [this, &method, request, csv_field] {
-        return RunQuery(method, csv_field, request);
+    AddMoment(sub);
+    if (report) {
+      AddAsOf(sub, "--compare", &compare_,
+              Say("Ce qui a changé de --as-of à ce moment, et par quelles écritures",
+                  "What has changed from --as-of to this moment, and by which events"));
+    }
+    sub->final_callback([this, &method, request, query] {
+      const std::string csv_field = query.csv_field;
+      action_ = [this, &method, request, csv_field, of = query.report] {
+        return compare_ ? RunCompare(of, method, request) : RunQuery(method, csv_field, request);
       };
     });
   }
@@ -444,10 +451,34 @@ void Client::AddEvents() {
       ->description(Say("Première position ; sinon 0", "First position; else 0"));
   AddField(sub, request, *request->GetDescriptor()->FindFieldByName("follow"), "--follow")
       ->description(Say("Reste à l'écoute des écritures à venir", "Goes on with what is to come"));
-  for (const char* name : {"envelope_id", "commitment_id", "fact"}) {
+  AddField(sub, request, *request->GetDescriptor()->FindFieldByName("until_position"), "--until")
+      ->description(Say("Dernière position", "Last position"));
+  v1::EventFilter* filter = request->mutable_filter();
+  for (const char* name : {"envelope_id", "commitment_id", "fact", "principal_id", "body_id",
+                           "effective_from", "effective_until"}) {
     const FieldDescriptor& field = *v1::EventFilter::descriptor()->FindFieldByName(name);
-    AddField(sub, request->mutable_filter(), field, "--" + ShortName(field));
+    AddField(sub, filter, field, "--" + ShortName(field));
   }
+  const auto instant = [&](const std::string& name, DayEdge edge, const std::string& help,
+                           auto set) {
+    sub->add_option_function<std::string>(
+           name,
+           [this, name, edge, set](const std::string& text) {
+             const auto time_us = ParseInstant(text, edge);
+             if (!time_us) throw NotAMoment(name, text);
+             set(*time_us);
+           },
+           help)
+        ->option_text(Say("JOUR|INSTANT", "DAY|INSTANT"));
+  };
+  instant("--recorded-from", DayEdge::kBegin,
+          Say("Enregistrées à partir de ce jour (Paris) ou de cet instant",
+              "Recorded on this day (Paris), at this instant, or later"),
+          [filter](std::int64_t time_us) { filter->set_recorded_from_us(time_us); });
+  instant("--recorded-until", DayEdge::kEnd,
+          Say("Enregistrées jusqu'à ce jour (Paris) ou cet instant",
+              "Recorded on this day (Paris), at this instant, or before"),
+          [filter](std::int64_t time_us) { filter->set_recorded_until_us(time_us); });
   sub->get_option("--fact")->description(Say("Seulement ce fait, tel que credits_allocated",
                                              "Only this fact, such as credits_allocated"));
   sub->final_callback(
@@ -635,15 +666,13 @@ int Client::RunCommand(const MethodDescriptor& method, Message* request) {
   return kDone;
 }
 
-int Client::RunQuery(const MethodDescriptor& method, const std::string& csv_field,
-                     Message* request) {
-  if (!Connect(kReader)) return exit_code_;
+bool Client::Ask(const MethodDescriptor& method, Message* request, Message* response) {
   auto* header = HeaderOf<v1::QueryHeader>(request);
   if (method.name() != "ListAgreements") {
-    if (!FindAgreement()) return exit_code_;
+    if (!FindAgreement()) return false;
     header->set_agreement_id(agreement_);
   }
-  if (min_position_) header->set_min_position(*min_position_);
+  SetMoment(header);
 
   // A filter that the request has is the server's; otherwise the rows are picked here.
   const auto* r = request->GetReflection();
@@ -654,10 +683,9 @@ int Client::RunQuery(const MethodDescriptor& method, const std::string& csv_fiel
     r->SetInt32(request, year, static_cast<std::int32_t>(*ParseNumber(year_)));
   }
 
-  const auto response = NewMessage(*method.output_type());
   const FieldDescriptor* page_field = request->GetDescriptor()->FindFieldByName("page");
   if (page_field == nullptr) {
-    if (!Call(method, *request, response.get())) return exit_code_;
+    if (!Call(method, *request, response)) return false;
   } else {
     // All pages, unless one was asked for.
     auto* page = static_cast<v1::Page*>(r->MutableMessage(request, page_field));
@@ -665,9 +693,9 @@ int Client::RunQuery(const MethodDescriptor& method, const std::string& csv_fiel
     if (all) page->set_page_size(1000);
     const FieldDescriptor* next = response->GetDescriptor()->FindFieldByName("next_page_token");
     do {
-      response->GetReflection()->ClearField(response.get(), next);
+      response->GetReflection()->ClearField(response, next);
       const auto part = NewMessage(*method.output_type());
-      if (!Call(method, *request, part.get())) return exit_code_;
+      if (!Call(method, *request, part.get())) return false;
       response->MergeFrom(*part);
       page->set_page_token(response->GetReflection()->GetString(*response, next));
     } while (all && !page->page_token().empty());
@@ -675,8 +703,15 @@ int Client::RunQuery(const MethodDescriptor& method, const std::string& csv_fiel
       terminal_.err << Word("next_page_token", style_.lang) << " " << page->page_token() << "\n";
     }
   }
-  if (!year_.empty()) KeepRows(response.get(), "fiscal_year", year_);
-  if (!body_.empty() && body == nullptr) KeepRows(response.get(), "managing_body", body_);
+  if (!year_.empty()) KeepRows(response, "fiscal_year", year_);
+  if (!body_.empty() && body == nullptr) KeepRows(response, "managing_body", body_);
+  return true;
+}
+
+int Client::RunQuery(const MethodDescriptor& method, const std::string& csv_field,
+                     Message* request) {
+  const auto response = NewMessage(*method.output_type());
+  if (!Connect(kReader) || !Ask(method, request, response.get())) return exit_code_;
   terminal_.out << Show(*response, csv_field, style_);
   return kDone;
 }

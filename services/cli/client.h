@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "denier/v1/query_service.pb.h"
 #include "services/cli/connection.h"
 #include "services/cli/failure.h"
 #include "services/cli/view.h"
@@ -34,7 +35,10 @@ struct Terminal {
 // help is in it too.
 Lang LangOf(int argc, const char* const* argv);
 
-// Not thread-safe.
+// Whom one reads as, in development mode, unless --as says otherwise.
+inline constexpr char kReader[] = "auditor@AUDIT:auditor";
+
+// Not thread-safe. What explains figures is in explain.cc, all else in client.cc.
 class Client {
  public:
   Client(Lang lang, Terminal terminal);
@@ -52,11 +56,13 @@ class Client {
     const char* name;
     const char* method;
     const char* csv_field;
+    v1::Report report = v1::REPORT_UNSPECIFIED;  // where its figures can be explained
   };
 
   void AddGeneralOptions();
   void AddCommands();
   void AddQueries(const char* name, const std::string& help, const std::vector<Query>& queries);
+  void AddExplain();
   void AddEvents();
   void AddApply();
   void AddAdmin(const char* name, const char* method);
@@ -67,10 +73,16 @@ class Client {
   CLI::Option* AddField(CLI::App* sub, Message* message, const FieldDescriptor& field,
                         const std::string& names);
   void AddFields(CLI::App* sub, Message* message, bool positionals);
+  void AddAsOf(CLI::App* sub, const std::string& name, std::optional<AsOf>* as_of,
+               const std::string& help);
+  void AddMoment(CLI::App* sub);  // --as-of, --effective-until
 
   int RunCommand(const google::protobuf::MethodDescriptor& method, Message* request);
   int RunQuery(const google::protobuf::MethodDescriptor& method, const std::string& csv_field,
                Message* request);
+  int RunCompare(v1::Report report, const google::protobuf::MethodDescriptor& method,
+                 Message* request);
+  int RunExplain(v1::ExplainFigureRequest* request);
   int RunEvents(const Message& request);
   int RunApply(const std::string& path, bool atomic);
   int RunAdmin(const google::protobuf::MethodDescriptor& method, const Message& request);
@@ -80,6 +92,10 @@ class Client {
   bool Call(const google::protobuf::MethodDescriptor& method, const Message& request,
             Message* response);
   bool FindAgreement();
+  // A query, all its pages, and the rows that were asked for. False: as above.
+  bool Ask(const google::protobuf::MethodDescriptor& method, Message* request, Message* response);
+  void SetMoment(v1::QueryHeader* header) const;
+  CLI::ValidationError NotAMoment(const std::string& option, const std::string& text) const;
 
   std::string Say(std::string_view french, std::string_view english) const {
     return In(style_.lang, french, english);
@@ -94,6 +110,8 @@ class Client {
   std::string agreement_;
   double timeout_s_ = 30;
   std::optional<std::int64_t> min_position_;
+  std::optional<AsOf> as_of_, compare_;
+  std::int32_t effective_until_ = 0;
   std::string year_, body_;  // row filters of reports
 
   std::vector<std::pair<std::string, std::unique_ptr<Message>>> requests_;

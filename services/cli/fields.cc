@@ -195,7 +195,8 @@ Kind KindOf(const FieldDescriptor& field) {
       return EndsWith(name, "_us") ? Kind::kInstant : Kind::kAmount;
     case FieldDescriptor::CPPTYPE_INT32:
       if (EndsWith(name, "_year") || EndsWith(name, "_years")) return Kind::kYear;
-      return EndsWith(name, "_date") || name.starts_with("valid_") || name == "applies_from"
+      return EndsWith(name, "_date") || name.starts_with("valid_") || name == "applies_from" ||
+                     name.starts_with("effective_")
                  ? Kind::kDay
                  : Kind::kNumber;
     case FieldDescriptor::CPPTYPE_BOOL:

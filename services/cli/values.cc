@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "absl/time/civil_time.h"
+#include "absl/time/time.h"
 #include "denier/events/v1/types.pb.h"
 
 namespace denier::cli {
@@ -141,6 +143,29 @@ std::string Instant(std::int64_t microseconds, Lang lang) {
   if (microseconds == 0) return "";
   const Clock c = ClockOf(microseconds);
   return Day(c.day, lang) + Print(" %02d:%02d:%02d", c.hours, c.minutes, c.seconds);
+}
+
+std::optional<std::int64_t> ParseInstant(std::string_view text, DayEdge edge) {
+  absl::Time instant;
+  const auto day = ParseDay(text);
+  if (!day) {
+    std::string problem;
+    const bool read = absl::ParseTime(absl::RFC3339_full, std::string(text), &instant, &problem);
+    return read ? std::optional(absl::ToUnixMicros(instant)) : std::nullopt;
+  }
+  absl::TimeZone paris;
+  if (!absl::LoadTimeZone("Europe/Paris", &paris)) return std::nullopt;
+  const absl::CivilDay civil(*day / 10000, *day / 100 % 100, *day % 100);
+  instant = edge == DayEdge::kBegin ? absl::FromCivil(civil, paris)
+                                    : absl::FromCivil(civil + 1, paris) - absl::Microseconds(1);
+  return absl::ToUnixMicros(instant);
+}
+
+std::optional<AsOf> ParseAsOf(std::string_view text) {
+  if (const auto position = ParseNumber(text)) return AsOf{.position = *position, .time_us = 0};
+  const auto time_us = ParseInstant(text, DayEdge::kEnd);
+  return time_us ? std::optional(AsOf{.position = std::nullopt, .time_us = *time_us})
+                 : std::nullopt;
 }
 
 std::optional<std::int64_t> ParseNumber(std::string_view text) {

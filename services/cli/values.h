@@ -47,6 +47,24 @@ std::string PlainInstant(std::int64_t microseconds);
 // "05/01/2022 10:00:00", or "2022-01-05 10:00:00", in UTC; empty for 0.
 std::string Instant(std::int64_t microseconds, Lang lang);
 
+// The microsecond that a day in Paris begins or ends with.
+enum class DayEdge { kBegin, kEnd };
+
+// Microseconds since 1970 UTC of "2022-03-31T10:00:00Z" (RFC 3339), or of that edge of the day
+// "2022-03-31" or "31/03/2022" in Paris.
+std::optional<std::int64_t> ParseInstant(std::string_view text, DayEdge edge);
+
+// A moment of the books: a position of the log, or an instant.
+struct AsOf {
+  std::optional<std::int64_t> position;
+  std::int64_t time_us = 0;  // where there is no position; microseconds since 1970 UTC
+
+  bool operator==(const AsOf&) const = default;
+};
+
+// "4711" is a position; anything else an instant, of a day its end.
+std::optional<AsOf> ParseAsOf(std::string_view text);
+
 // A whole number in decimal digits with an optional '-'.
 std::optional<std::int64_t> ParseNumber(std::string_view text);
 

@@ -20,7 +20,6 @@ namespace denier::projections {
 namespace {
 
 using events::v1::Event;
-using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using store::Position;
 
@@ -126,47 +125,12 @@ TEST_P(TwoTimesSimulation, RegistersUntilADayHoldNothingThatWasCountedOut) {
   EXPECT_LT(commitments, RowsIn(At({events_.size(), 0}, Depth::kRegisters)).size());
 }
 
-// Calls `visit` for every figure of the report, with a name that says all of its row.
-template <class Visit>
-void ForEachFigure(const Message& report, v1::Report kind, Visit visit) {
-  const auto& reflection = *report.GetReflection();
-  for (int i = 0; i < report.GetDescriptor()->field_count(); ++i) {
-    const FieldDescriptor* list = report.GetDescriptor()->field(i);
-    if (!list->is_repeated() || list->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    for (int at = 0; at < reflection.FieldSize(report, list); ++at) {
-      const Message& row = reflection.GetRepeatedMessage(report, list, at);
-      v1::FigureName name;
-      name.set_report(kind);
-      std::vector<const FieldDescriptor*> columns;
-      for (int f = 0; f < row.GetDescriptor()->field_count(); ++f) {
-        const FieldDescriptor* field = row.GetDescriptor()->field(f);
-        const FieldDescriptor* wanted =
-            v1::FigureName::descriptor()->FindFieldByName(field->name());
-        if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT64) columns.push_back(field);
-        if (wanted == nullptr) continue;
-        const auto& from = *row.GetReflection();
-        const auto& to = *name.GetReflection();
-        if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-          to.SetString(&name, wanted, from.GetString(row, field));
-        } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT32) {
-          to.SetInt32(&name, wanted, from.GetInt32(row, field));
-        } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
-          to.SetBool(&name, wanted, from.GetBool(row, field));
-        }
-      }
-      for (const FieldDescriptor* column : columns) {
-        name.set_figure(column->name());
-        visit(name, row.GetReflection()->GetInt64(row, column));
-      }
-    }
-  }
-}
-
 TEST_P(TwoTimesSimulation, EveryFigureOfEveryReportIsTheSumOfWhatItsEventsAdd) {
   for (const Moment moment : {Moment{events_.size(), 0}, Moment{events_.size() / 2, MiddleDay()}}) {
     const AgreementRows rows = TotalsAt(moment);
     int figures = 0;
-    const auto explain = [&](const v1::FigureName& name, std::int64_t cents) {
+    const auto explain = [&](const Figure& shown) {
+      const auto& [name, cents] = shown;
       ++figures;
       if (cents == 0 && figures % 7 != 0) return;  // most are nothing, and take their time
       const absl::StatusOr<Figure> figure = FigureOf(rows, name);
