@@ -303,6 +303,7 @@ constexpr Entry kEntries[] = {
     {"recycled_cents", "AE recyclées", "AE recycled"},
     {"unavailable_cents", "AE rendues indisponibles", "AE unavailable"},
 
+    {"product_unstated", "Sans produit, comme écrit à l'époque", "Without a product, as written then"},
     // Explanations.
     {"after_position", "Après la position", "After position"},
     {"before_cents", "Avant", "Before"},

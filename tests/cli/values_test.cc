@@ -90,5 +90,27 @@ TEST(PrincipalTest, HasAnIdentifierABodyAndRoles) {
   }
 }
 
+TEST(ParseAsOfTest, TakesAPositionADayAndAnInstant) {
+  struct {
+    const char* text;
+    std::optional<AsOf> as_of;
+  } const kRows[] = {
+      // clang-format off
+      {"4711",                 AsOf{.position = 4711, .time_us = 0}},
+      {"20220331",             AsOf{.position = 20220331, .time_us = 0}},
+      // Summer time has begun: midnight in Paris is 22:00 UTC.
+      {"2022-03-31",           AsOf{.position = std::nullopt, .time_us = 1'648'764'000'000'000 - 1}},
+      {"31/03/2022",           AsOf{.position = std::nullopt, .time_us = 1'648'764'000'000'000 - 1}},
+      {"2021-12-31",           AsOf{.position = std::nullopt, .time_us = 1'640'991'600'000'000 - 1}},
+      {"2022-03-31T10:00:00Z", AsOf{.position = std::nullopt, .time_us = 1'648'720'800'000'000}},
+      {"2022-02-30",           std::nullopt},
+      {"yesterday",            std::nullopt},
+      {"",                     std::nullopt},
+      // clang-format on
+  };
+  for (const auto& row : kRows) EXPECT_EQ(ParseAsOf(row.text), row.as_of) << row.text;
+  EXPECT_EQ(ParseInstant("2022-01-01", DayEdge::kBegin), 1'640'991'600'000'000);
+}
+
 }  // namespace
 }  // namespace denier::cli

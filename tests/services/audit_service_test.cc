@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "projections/event_version.h"
+#include "store/merkle.h"
 #include "tests/services/reading_server.h"
 
 namespace denier::services {
@@ -173,6 +174,32 @@ TEST_F(AuditServiceTest, EventsAreFiltered) {
   EXPECT_EQ(List(kAuditor, filter).size(), WithASuspendedPayment().events().size());
 }
 
+TEST_F(AuditServiceTest, EventsAreFilteredByWhoAndByEitherTime) {
+  History history = SourceDocument();
+  Event& last = history.Add();
+  last.mutable_actor()->set_principal_id("p-2");
+  last.mutable_actor()->set_body_id("DINUM");
+  last.mutable_publication_recorded()->set_act_id("a-1");
+  server_.Append(history);
+  v1::EventFilter filter;
+  filter.set_principal_id("p-2");
+  EXPECT_THAT(List(kAuditor, filter), ElementsAre("publication_recorded"));
+  filter.Clear();
+  filter.set_body_id("DINUM");
+  EXPECT_THAT(List(kAuditor, filter), ElementsAre("publication_recorded"));
+  filter.Clear();
+  // The n-th event, counted from 1, was recorded at the microsecond n.
+  filter.set_recorded_from_us(3);
+  filter.set_recorded_until_us(5);
+  EXPECT_THAT(List(kAuditor, filter),
+              ElementsAre("envelope_created", "envelope_created", "opening_imported"));
+  filter.Clear();
+  filter.set_effective_from(20210301);
+  filter.set_effective_until(20210301);
+  EXPECT_THAT(List(kAuditor, filter),
+              ElementsAre("service_certified", "payment_requested", "paid"));
+}
+
 TEST_F(AuditServiceTest, MalformedFiltersAreRefused) {
   v1::ListEventsRequest request;
   request.mutable_filter()->set_fact("no_such_fact");
@@ -278,6 +305,41 @@ TEST_F(AuditServiceTest, ManyFollowersAreAllWoken) {
   }
   server_.books().Append(history.Allocate("coaching-2022", 1'00, 1'00));
   for (auto& stream : streams) EXPECT_THAT(stream->Read(1), ElementsAre(SizeOf(history) - 1));
+}
+
+TEST_F(AuditServiceTest, AStreamEndsWhereItWasAskedTo) {
+  v1::StreamEventsRequest request = From(3, /*follow=*/true);
+  request.set_until_position(6);
+  Stream stream(server_, kAuditor, request);
+  EXPECT_EQ(stream.Read(), Range(3, 6));
+  EXPECT_TRUE(stream.Finish().ok());
+
+  // What is recorded later ends one that is bounded by time, and not before.
+  History history = SourceDocument();
+  request = From(SizeOf(history), /*follow=*/true);
+  request.mutable_filter()->set_recorded_until_us(SizeOf(history) + 2);
+  Stream timed(server_, kAuditor, request);
+  history.Allocate("coaching-2022", 1'00, 0).Allocate("coaching-2022", 1'00, 0);
+  server_.books().Append(history);
+  EXPECT_EQ(timed.Read(2), Range(SizeOf(history) - 2, SizeOf(history) - 1));
+  server_.books().Append(history.Allocate("coaching-2022", 1'00, 0));
+  EXPECT_THAT(timed.Read(), IsEmpty());
+  EXPECT_TRUE(timed.Finish().ok());
+}
+
+TEST_F(AuditServiceTest, WhoAsksGetsTheBytesThatTheTreeHasHashed) {
+  v1::StreamEventsRequest request = From(0);
+  request.set_with_stored(true);
+  grpc::ClientContext context;
+  Identify(context, kAuditor);
+  const auto reader = server_.audits().StreamEvents(&context, request);
+  store::MerkleFrontier tree;
+  for (v1::StreamEventsResponse message; reader->Read(&message);) {
+    for (const auto& record : message.records()) tree.Append(store::LeafHash(record.stored()));
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(tree.size(), server_.books().log().head().next);
+  EXPECT_EQ(tree.Root(), server_.books().log().head().root);
 }
 
 TEST_F(AuditServiceTest, AFollowingStreamSkipsWhatDoesNotFit) {

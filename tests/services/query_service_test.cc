@@ -119,6 +119,173 @@ TEST_F(QueryServiceTest, ACancelledCallDoesNotHoldUpTheServer) {
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(20));
 }
 
+// ------------------------------------------------------------------------------------- two times
+
+std::int64_t PositionOf(const History& history, events::v1::Event::FactCase fact,
+                        const std::string& text) {
+  const auto& events = history.events();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events[i].fact_case() == fact &&
+        events[i].ShortDebugString().find(text) != std::string::npos) {
+      return static_cast<std::int64_t>(i);
+    }
+  }
+  ADD_FAILURE() << text << " is not there";
+  return 0;
+}
+
+TEST_F(QueryServiceTest, EveryAnswerCanBeOfAnEarlierPosition) {
+  const std::int64_t paid = PositionOf(SourceDocument(), events::v1::Event::kPaid, "dp-coach");
+  auto envelope = OfEnvelope<v1::GetManagedEnvelopeRequest>("coaching-2022");
+  envelope.mutable_header()->set_as_of_position(paid - 1);
+  const auto before = AskAuditor(envelope);
+  EXPECT_EQ(before->position(), paid - 1);
+  EXPECT_EQ(before->years(0).cp_paid(), 0);
+  EXPECT_EQ(before->years(0).cp_held(), 183'072'00);
+  EXPECT_EQ(before->commitments(0).lines(0).paid_cents(), 0);
+  EXPECT_EQ(before->payment_requests(0).state(), v1::PAYMENT_STATE_REQUESTED);
+  envelope.mutable_header()->set_as_of_position(paid);
+  EXPECT_EQ(AskAuditor(envelope)->years(0).cp_paid(), 183'072'00);
+
+  auto list = On<v1::ListCommitmentsRequest>();
+  list.mutable_header()->set_as_of_position(9);
+  EXPECT_EQ(AskAuditor(list)->commitments_size(), 2);
+  auto agreement = On<v1::GetAgreementRequest>();
+  agreement.mutable_header()->set_as_of_position(-1);
+  EXPECT_EQ(OutcomeOf(AskAuditor(agreement)), "UNKNOWN_AGREEMENT") << "nothing was known yet";
+}
+
+TEST_F(QueryServiceTest, AnEarlierMomentIsAPositionOrATime) {
+  const auto last = static_cast<std::int64_t>(SourceDocument().events().size()) - 1;
+  auto request = On<v1::GetYearlyExecutionRequest>();
+  request.mutable_header()->set_as_of_position(12);
+  const std::string by_position = AskAuditor(request)->SerializeAsString();
+  // History records its n-th event, counted from 1, at the microsecond n.
+  request.mutable_header()->set_as_of_time_us(13);
+  EXPECT_EQ(AskAuditor(request)->SerializeAsString(), by_position);
+  request.mutable_header()->set_as_of_time_us(1'000'000);
+  EXPECT_EQ(AskAuditor(request)->position(), last);
+  request.mutable_header()->set_as_of_position(last + 1);
+  EXPECT_EQ(OutcomeOf(Ask(server_, kAuditor, request, std::chrono::milliseconds(300))),
+            "POSITION_NOT_REACHED");
+  request.mutable_header()->set_as_of_position(-2);
+  EXPECT_EQ(FieldOf(AskAuditor(request).status), "header.as_of_position");
+  request.mutable_header()->set_as_of_time_us(-1);
+  EXPECT_EQ(FieldOf(AskAuditor(request).status), "header.as_of_time_us");
+}
+
+// "What did we know on that day about 31 December 2021?"
+TEST_F(QueryServiceTest, TheTwoTimesGoAloneAndTogether) {
+  const auto outstanding_2021 = [&](std::int64_t as_of, int effective_until) {
+    auto request = On<v1::GetYearlyExecutionRequest>();
+    if (as_of >= 0) request.mutable_header()->set_as_of_position(as_of);
+    request.mutable_header()->set_effective_until(effective_until);
+    const auto report = AskAuditor(request);
+    for (const auto& row : report->rows()) {
+      if (row.managing_body() == "DINUM" && row.fiscal_year() == 2021) return row.outstanding();
+    }
+    return std::int64_t{-1};
+  };
+  History history = SourceDocument();
+  // Learnt late: in December 2021 a thousand euros more had been engaged.
+  const auto known = static_cast<std::int64_t>(history.events().size()) - 1;
+  history.On(20211215)
+      .Allocate("engagements-2020-2021", 1'000'00, 0)
+      .Engage("ej-late", "engagements-2020-2021", 1'000'00);
+  server_.Append(history);
+  EXPECT_EQ(outstanding_2021(-1, 20211231), 387'991'58);
+  EXPECT_EQ(outstanding_2021(known, 20211231), 386'991'58);
+  EXPECT_EQ(outstanding_2021(-1, 20211101), 386'991'58 + 1'622'482'74)
+      << "the payment of 30 November counts from its day on";
+  const std::int64_t engaged = PositionOf(history, events::v1::Event::kEngaged, "ej-2021");
+  EXPECT_EQ(outstanding_2021(engaged, 20211231), 2'009'474'32 + 244'109'40)
+      << "known then: the commitments, and none of the payments of 2021";
+
+  auto request = On<v1::GetYearlyExecutionRequest>();
+  request.mutable_header()->set_effective_until(20211301);
+  EXPECT_EQ(FieldOf(AskAuditor(request).status), "header.effective_until");
+}
+
+TEST_F(QueryServiceTest, AFigureLeadsToItsEventsAndTheyAddUpToIt) {
+  auto request = On<v1::ExplainFigureRequest>();
+  auto& name = *request.mutable_name();
+  name.set_report(v1::REPORT_YEARLY_EXECUTION);
+  name.set_figure("outstanding");
+  name.set_managing_body("DINUM");
+  name.set_fiscal_year(2021);
+  request.mutable_page()->set_page_size(2);
+  std::int64_t sum = 0, figure = 0;
+  std::vector<std::string> facts;
+  do {
+    const auto page = AskAuditor(request);
+    if (request.page().page_token().empty()) figure = page->figure_cents();
+    for (const auto& share : page->shares()) {
+      sum += share.cents();
+      facts.push_back(share.fact());
+    }
+    request.mutable_page()->set_page_token(page->next_page_token());
+  } while (!request.page().page_token().empty());
+  EXPECT_EQ(figure, 386'991'58);
+  EXPECT_EQ(sum, figure);
+  EXPECT_THAT(facts, ElementsAre("opening_imported", "engaged", "paid", "paid"));
+
+  // Since the engagement: what the payments changed.
+  request.clear_page();
+  const std::int64_t engaged = PositionOf(SourceDocument(), events::v1::Event::kEngaged, "ej-2021");
+  request.set_after_position(engaged);
+  const auto since = AskAuditor(request);
+  EXPECT_EQ(since->before_cents(), 2'009'474'32 + 244'109'40);
+  EXPECT_EQ(since->shares_size(), 2);
+
+  name.set_figure("no_such_figure");
+  EXPECT_EQ(OutcomeOf(AskAuditor(request)), "UNKNOWN_FIGURE");
+  name.set_figure("outstanding");
+  name.set_fiscal_year(1999);
+  EXPECT_EQ(OutcomeOf(AskAuditor(request)), "UNKNOWN_FIGURE");
+  name.set_fiscal_year(2022);
+  name.clear_managing_body();
+  EXPECT_EQ(FieldOf(AskAuditor(request).status), "name") << "two bodies have such a row";
+  name.set_report(v1::REPORT_UNSPECIFIED);
+  EXPECT_EQ(FieldOf(AskAuditor(request).status), "name.report");
+}
+
+TEST_F(QueryServiceTest, TheFiguresOfACommitmentAndOfAPaymentLeadToTheirEvents) {
+  auto request = On<v1::ExplainFigureRequest>();
+  request.mutable_name()->set_report(v1::REPORT_COMMITMENT);
+  request.mutable_name()->set_commitment_id("ej-2021");
+  request.mutable_name()->set_figure("paid_cents");
+  const auto commitment = AskAuditor(request);
+  EXPECT_EQ(commitment->figure_cents(), 2'009'474'32);
+  ASSERT_EQ(commitment->shares_size(), 2);
+  EXPECT_EQ(commitment->shares(0).cents(), 1'622'482'74);
+  EXPECT_EQ(commitment->shares(1).cents(), 386'991'58);
+
+  request.mutable_name()->Clear();
+  request.mutable_name()->set_report(v1::REPORT_PAYMENT);
+  request.mutable_name()->set_payment_request_id("ej-2020-1");
+  request.mutable_name()->set_figure("net_cents");
+  const auto imported = AskAuditor(request);
+  ASSERT_EQ(imported->shares_size(), 1);
+  EXPECT_EQ(imported->shares(0).fact(), "opening_imported");
+}
+
+TEST_F(QueryServiceTest, NobodyIsExplainedWhatTheyMayNotSee) {
+  auto request = On<v1::ExplainFigureRequest>();
+  request.mutable_name()->set_report(v1::REPORT_YEARLY_EXECUTION);
+  request.mutable_name()->set_figure("ae_engaged");
+  request.mutable_name()->set_fiscal_year(2022);
+  request.mutable_name()->set_managing_body("DJEPVA");
+  EXPECT_EQ(OutcomeOf(AskAuditor(request)), "OK");
+  EXPECT_EQ(OutcomeOf(Ask(server_, kDelegate, request)), "UNKNOWN_FIGURE");
+  EXPECT_EQ(OutcomeOf(Ask(server_, kStranger, request)), "WRONG_BODY");
+  EXPECT_EQ(OutcomeOf(Ask(server_, kOperator, request)), "WRONG_ROLE");
+  request.mutable_name()->Clear();
+  request.mutable_name()->set_report(v1::REPORT_COMMITMENT);
+  request.mutable_name()->set_commitment_id("ej-snu");
+  request.mutable_name()->set_figure("paid_cents");
+  EXPECT_EQ(OutcomeOf(Ask(server_, kDelegate, request)), "WRONG_BODY");
+}
+
 // ----------------------------------------------------------------------------------- who reads
 // what
 
