@@ -10,6 +10,7 @@
 #include <cassert>
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -563,6 +564,106 @@ absl::Status Log::Reader::Parse(Position end) {
   batch_.head = Head{after, header->root};
   next_ = after;
   return absl::OkStatus();
+}
+
+// ------------------------------------------------------------------------------------- Proofs
+
+// Any complete node: the upper ones as stored, the lower ones from the events under them, of which
+// each is read and hashed once.
+class Log::Nodes {
+ public:
+  explicit Nodes(const Log& log) : log_(log) {}
+
+  absl::StatusOr<Hash> operator()(const MerkleNode& name) const {
+    if (name.level >= kStoredLevel) return log_.StoredNode(name, rocksdb::ReadOptions());
+    const std::uint64_t begin = name.index << name.level;
+    const absl::StatusOr<const std::vector<Hash>*> leaves = LeavesAround(begin);
+    if (!leaves.ok()) return leaves.status();
+    MerkleFrontier subtree;
+    for (std::uint64_t i = 0; i < std::uint64_t{1} << name.level; ++i) {
+      subtree.Append((**leaves)[begin % kEventsOfStoredNode + i]);
+    }
+    return subtree.Root();
+  }
+
+ private:
+  // Those of the lowest stored node that has or will have the event at `position`, as far as they
+  // are durable.
+  absl::StatusOr<const std::vector<Hash>*> LeavesAround(Position position) const {
+    const Position begin = position - position % kEventsOfStoredNode;
+    std::vector<Hash>& leaves = leaves_[begin];
+    if (!leaves.empty()) return &leaves;
+    Reader reader = log_.ReadFrom(begin);
+    while (leaves.size() < kEventsOfStoredNode) {
+      const absl::StatusOr<const StoredBatch*> batch = reader.Next();
+      if (!batch.ok()) return batch.status();
+      if (*batch == nullptr) break;
+      for (const std::string_view event : (*batch)->events) {
+        if (leaves.size() < kEventsOfStoredNode) leaves.push_back(LeafHash(event));
+      }
+    }
+    return &leaves;
+  }
+
+  const Log& log_;
+  mutable std::map<Position, std::vector<Hash>> leaves_;  // by the position of the first
+};
+
+absl::StatusOr<Head> Log::HeadOf(Position size, const Nodes& nodes) const {
+  const Head last = head();
+  if (size > last.next) {
+    return absl::OutOfRangeError(
+        absl::StrCat("the log has ", last.next, " events, fewer than ", size));
+  }
+  const absl::StatusOr<Hash> root = RootOf(size, nodes);
+  if (!root.ok()) return root.status();
+  if (size == last.next && *root != last.root) {
+    return DataLoss(absl::StrCat("the tree does not give the root of position ", size));
+  }
+  return Head{size, *root};
+}
+
+absl::StatusOr<Hash> Log::RootAt(Position size) const {
+  const Nodes nodes(*this);
+  const absl::StatusOr<Head> head = HeadOf(size, nodes);
+  if (!head.ok()) return head.status();
+  return head->root;
+}
+
+absl::StatusOr<InclusionProof> Log::ProveInclusion(Position position, Position size) const {
+  const Nodes nodes(*this);
+  const absl::StatusOr<Head> head = HeadOf(size, nodes);
+  if (!head.ok()) return head.status();
+  if (position >= size) {
+    return absl::OutOfRangeError(
+        absl::StrCat("position ", position, " is not within the first ", size, " events"));
+  }
+  const absl::StatusOr<Hash> leaf = nodes({/*level=*/0, /*index=*/position, Hash{}});
+  if (!leaf.ok()) return leaf.status();
+  absl::StatusOr<std::vector<Hash>> path = InclusionPath(position, size, nodes);
+  if (!path.ok()) return path.status();
+  if (!VerifiesInclusion(*leaf, position, size, *path, head->root)) {
+    return DataLoss(absl::StrCat("the nodes above position ", position, " contradict each other"));
+  }
+  return InclusionProof{position, *leaf, *std::move(path), *head};
+}
+
+absl::StatusOr<ConsistencyProof> Log::ProveConsistency(Position old_size, Position size) const {
+  const Nodes nodes(*this);
+  const absl::StatusOr<Head> later = HeadOf(size, nodes);
+  if (!later.ok()) return later.status();
+  if (old_size > size) {
+    return absl::OutOfRangeError(
+        absl::StrCat("a log of ", size, " events cannot begin with one of ", old_size));
+  }
+  const absl::StatusOr<Head> earlier = HeadOf(old_size, nodes);
+  if (!earlier.ok()) return earlier.status();
+  absl::StatusOr<std::vector<Hash>> path = ConsistencyPath(old_size, size, nodes);
+  if (!path.ok()) return path.status();
+  if (!VerifiesConsistency(*earlier, *later, *path)) {
+    return DataLoss(absl::StrCat("the nodes before position ", size, " contradict each other"));
+  }
+  return ConsistencyProof{*earlier, *later, *std::move(path)};
 }
 
 // ---------------------------------------------------------------------------------- Verifying

@@ -41,6 +41,7 @@
 #include "store/head.h"
 #include "store/merkle.h"
 #include "store/position.h"
+#include "store/proof.h"
 
 namespace denier::store {
 
@@ -122,11 +123,27 @@ class Log {
   // One event. Any thread. OUT_OF_RANGE: not (yet) in the log. DATA_LOSS: damage.
   absl::StatusOr<std::string> Read(Position position) const;
 
+  // The Merkle root over the events [0, size), wherever batches end. Any thread, as the two that
+  // follow: each reads a few stored nodes and at most three times 256 events.
+  // OUT_OF_RANGE: size is beyond head(). DATA_LOSS: damage.
+  absl::StatusOr<Hash> RootAt(Position size) const;
+
+  // That the event at `position` is in the log of the first `size` events. What is returned has
+  // been verified. OUT_OF_RANGE: not position < size <= head().next. DATA_LOSS: damage.
+  absl::StatusOr<InclusionProof> ProveInclusion(Position position, Position size) const;
+
+  // That the log of the first `size` events begins with that of the first `old_size`. What is
+  // returned has been verified. OUT_OF_RANGE: not old_size <= size <= head().next. DATA_LOSS:
+  // damage.
+  absl::StatusOr<ConsistencyProof> ProveConsistency(Position old_size, Position size) const;
+
   // Derives everything again from the events and compares: RocksDB's file checksums, every batch's
   // root, every stored node. Reads the whole log. Any thread. DATA_LOSS: the first difference.
   absl::Status Verify() const;
 
  private:
+  class Nodes;  // of the tree, for one proof
+
   Log(const LogOptions& options, const std::string& directory);
 
   absl::StatusOr<bool> HoldsALog() const;
@@ -141,6 +158,7 @@ class Log {
   absl::StatusOr<Hash> StoredNode(const MerkleNode& name,
                                   const rocksdb::ReadOptions& options) const;
   absl::Status VerifyNodes(const Head& head, std::uint64_t expected) const;
+  absl::StatusOr<Head> HeadOf(Position size, const Nodes& nodes) const;
 
   absl::Status StartCommit(const Batch& batch, Position expected);
   absl::StatusOr<Head> Commit(const Batch& batch, Position first);
