@@ -429,10 +429,11 @@ void AuditService::Followers::Woken(Position next) {
 }
 
 AuditService::AuditService(const store::Log& log, projections::Runner& runner,
-                           const PrincipalReader& principals)
+                           const PrincipalReader& principals, const Checkpoints* checkpoints)
     : log_(log),
       runner_(runner),
       principals_(principals),
+      checkpoints_(checkpoints),
       followers_(std::make_shared<Followers>(runner)) {}
 
 AuditService::~AuditService() = default;

@@ -10,6 +10,7 @@
 
 #include "denier/v1/audit_service.grpc.pb.h"
 #include "projections/runner.h"
+#include "services/checkpoints.h"
 #include "services/principal.h"
 #include "services/readers.h"
 #include "store/log.h"
@@ -22,8 +23,9 @@ namespace denier::services {
 // its next message when the one before is on its way: a slow reader costs the writer nothing.
 class AuditService final : public v1::AuditService::CallbackService {
  public:
+  // Without `checkpoints` (nullptr) GetCheckpoint answers NO_CHECKPOINT_KEY.
   AuditService(const store::Log& log, projections::Runner& runner,
-               const PrincipalReader& principals);
+               const PrincipalReader& principals, const Checkpoints* checkpoints = nullptr);
   ~AuditService() override;
 
   // Ends the streams that follow the head, with STOPPING; new ones end at once.
@@ -38,13 +40,28 @@ class AuditService final : public v1::AuditService::CallbackService {
   grpc::ServerWriteReactor<v1::StreamEventsResponse>* StreamEvents(
       grpc::CallbackServerContext* context, const v1::StreamEventsRequest* request) override;
 
+  // In audit_proofs.cc.
+  grpc::ServerUnaryReactor* GetCheckpoint(grpc::CallbackServerContext* context,
+                                          const v1::GetCheckpointRequest* request,
+                                          v1::GetCheckpointResponse* response) override;
+  grpc::ServerUnaryReactor* GetInclusionProof(grpc::CallbackServerContext* context,
+                                              const v1::GetInclusionProofRequest* request,
+                                              v1::GetInclusionProofResponse* response) override;
+  grpc::ServerUnaryReactor* GetConsistencyProof(grpc::CallbackServerContext* context,
+                                                const v1::GetConsistencyProofRequest* request,
+                                                v1::GetConsistencyProofResponse* response) override;
+
  private:
   class Followers;
   class Stream;
 
+  // For every principal: a root is no figure.
+  ReadRoom ProofRoom() { return {runner_, principals_, readers_, /*figures=*/false}; }
+
   const store::Log& log_;
   projections::Runner& runner_;
   const PrincipalReader& principals_;
+  const Checkpoints* const checkpoints_;
   const std::shared_ptr<Followers> followers_;
   Readers readers_{/*threads=*/2};
 };

@@ -10,6 +10,7 @@
 int main(int argc, char** argv) {
   denier::services::ServerOptions options;
   std::uint64_t min_free_mib = options.min_free_bytes >> 20;
+  std::chrono::seconds::rep checkpoint_seconds = 10;
 
   CLI::App app(
       "denierd keeps the books of delegated State credits: an event log on disk, and gRPC services "
@@ -37,6 +38,16 @@ int main(int argc, char** argv) {
       ->type_name("MIB")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
       ->capture_default_str();
+  app.add_option("--checkpoint-key", options.checkpoint_key,
+                 "Key that signs how far the log has got (PEM, Ed25519)")
+      ->type_name("FILE");
+  app.add_option("--log-name", options.log_name, "Name of the log in what is signed")
+      ->type_name("NAME")
+      ->capture_default_str();
+  app.add_option("--checkpoint-seconds", checkpoint_seconds, "Sign at most so long after an event")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   app.add_option("--log-file", options.log_file, "JSON lines go here instead of stderr")
       ->type_name("FILE");
   try {
@@ -45,6 +56,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   options.min_free_bytes = min_free_mib << 20;
+  options.checkpoint_delay = std::chrono::seconds(checkpoint_seconds);
   options.now_us = [] {
     return std::int64_t{std::chrono::duration_cast<std::chrono::microseconds>(
                             std::chrono::system_clock::now().time_since_epoch())

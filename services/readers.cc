@@ -46,7 +46,9 @@ class ReadCall final : public grpc::ServerUnaryReactor {
     if (auto* refusal = std::get_if<rules::Refusal>(&who)) return End(*refusal);
     principal_ = std::get<events::v1::Principal>(std::move(who));
     if (auto refusal = RefuseUnknownFieldsOf(request)) return End(*refusal);
-    if (auto refusal = RefuseFigures(principal_)) return End(*refusal);
+    if (room_.figures) {
+      if (auto refusal = RefuseFigures(principal_)) return End(*refusal);
+    }
     if (wait_for == 0) return Queue();
     free_->store(true);
     room_.runner.CallWhenFolded(

@@ -52,6 +52,8 @@ struct ReadRoom {
   projections::Runner& runner;
   const PrincipalReader& principals;
   Readers& readers;
+  // False: what is read is no figure, so that an operator may read it too.
+  bool figures = true;
 };
 
 // A unary call that reads: says who calls, refuses who reads no figure, waits (without a thread,

@@ -19,9 +19,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,11 +32,13 @@
 #include "services/admin_service.h"
 #include "services/audit_service.h"
 #include "services/call_observer.h"
+#include "services/checkpoints.h"
 #include "services/command_service.h"
 #include "services/metrics.h"
 #include "services/principal.h"
 #include "services/query_service.h"
 #include "services/sequencer.h"
+#include "store/checkpoint.h"
 #include "store/data_directory.h"
 #include "store/log.h"
 
@@ -155,11 +157,12 @@ std::string WhyNotListening(const Address& address) {
 
 absl::StatusOr<std::string> ReadFile(const char* flag, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file || bytes.empty()) {
+  std::ostringstream bytes;
+  bytes << file.rdbuf();  // of a folder it reads nothing; an iterator would throw
+  if (!file || bytes.str().empty()) {
     return absl::InvalidArgumentError(absl::StrCat("cannot read ", flag, " ", path));
   }
-  return bytes;
+  return bytes.str();
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsOf(
@@ -216,6 +219,7 @@ class Server::Parts {
 
  private:
   absl::Status OpenStore();
+  absl::Status StartCheckpoints();
   absl::Status StartSequencer();
   absl::Status Listen();
   void EndCalls();
@@ -233,6 +237,7 @@ class Server::Parts {
 
   std::optional<store::DataDirectory> directory_;
   std::unique_ptr<store::Log> events_;
+  std::unique_ptr<Checkpoints> checkpoints_;  // none without a key
   std::unique_ptr<projections::Runner> runner_;
   Metrics metrics_;  // looks at the two above while it is exposed
   std::unique_ptr<Sequencer> sequencer_;
@@ -277,6 +282,7 @@ absl::Status Server::Parts::OpenStore() {
       store::Log::Open(directory_->path(), log_options);
   if (!events.ok()) return events.status();
   events_ = *std::move(events);
+  if (absl::Status status = StartCheckpoints(); !status.ok()) return status;
 
   store::ViewsOptions views_options;
   views_options.file_system = options_.file_system;
@@ -289,6 +295,39 @@ absl::Status Server::Parts::OpenStore() {
   return absl::OkStatus();
 }
 
+// Before anything is computed from the log or added to it: it may be an older state, or another's.
+absl::Status Server::Parts::StartCheckpoints() {
+  std::optional<store::SigningKey> key;
+  if (!options_.checkpoint_key.empty()) {
+    const absl::StatusOr<std::string> pem = ReadFile("--checkpoint-key", options_.checkpoint_key);
+    if (!pem.ok()) return pem.status();
+    absl::StatusOr<store::SigningKey> read = store::SigningKey::FromPem(*pem, options_.log_name);
+    if (!read.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--checkpoint-key ", options_.checkpoint_key,
+                                                     ": ", read.status().message()));
+    }
+    key = *std::move(read);
+  }
+  const std::shared_ptr<rocksdb::FileSystem> file_system =
+      options_.file_system != nullptr ? options_.file_system : rocksdb::FileSystem::Default();
+  const absl::Status published = CheckPublished(*events_, *file_system, directory_->path(),
+                                                key.has_value() ? &key->verifier() : nullptr);
+  if (!published.ok() || !key.has_value()) return published;
+
+  CheckpointsOptions checkpoints_options;
+  checkpoints_options.directory = directory_->path();
+  checkpoints_options.file_system = file_system;
+  checkpoints_options.most_delay = options_.checkpoint_delay;
+  checkpoints_options.failed = [this](const absl::Status& status) {
+    log_.Write(ServerLog::Level::kError, "checkpoint_failed", {{"message", TextOf(status)}});
+  };
+  absl::StatusOr<std::unique_ptr<Checkpoints>> checkpoints =
+      Checkpoints::Start(*events_, *std::move(key), std::move(checkpoints_options));
+  if (!checkpoints.ok()) return checkpoints.status();
+  checkpoints_ = *std::move(checkpoints);
+  return absl::OkStatus();
+}
+
 absl::Status Server::Parts::StartSequencer() {
   SequencerOptions sequencer_options;
   sequencer_options.most_queued_commands = options_.most_queued_commands;
@@ -297,6 +336,7 @@ absl::Status Server::Parts::StartSequencer() {
   sequencer_options.observer.committed = [this](std::size_t events,
                                                 std::chrono::microseconds sync_time) {
     metrics_.Committed(events, sync_time);
+    if (checkpoints_ != nullptr) checkpoints_->NotifyHead();
   };
   sequencer_options.observer.queued = [this](std::size_t commands) { metrics_.Queued(commands); };
   sequencer_options.observer.failed = [this](const absl::Status& status) { LogFailed(status); };
@@ -306,7 +346,7 @@ absl::Status Server::Parts::StartSequencer() {
   sequencer_ = *std::move(sequencer);
   commands_ = std::make_unique<CommandService>(*sequencer_, principals_, log_, metrics_);
   queries_ = std::make_unique<QueryService>(*runner_, *events_, principals_);
-  audit_ = std::make_unique<AuditService>(*events_, *runner_, principals_);
+  audit_ = std::make_unique<AuditService>(*events_, *runner_, principals_, checkpoints_.get());
   admin_ = std::make_unique<AdminService>(*events_, *runner_, principals_);
   return absl::OkStatus();
 }

@@ -40,6 +40,12 @@ struct ServerOptions {
   // What calls in flight have to end, once the server stops.
   std::chrono::milliseconds grace = std::chrono::seconds(10);
 
+  // PEM file of the key that signs checkpoints (store/checkpoint.h); empty: nothing is signed.
+  std::string checkpoint_key;
+  std::string log_name = "denier/log";
+  // From an event to the checkpoint over it, at most.
+  std::chrono::milliseconds checkpoint_delay = std::chrono::seconds(10);
+
   std::string log_file;  // empty: stderr
 
   // Microseconds since 1970 UTC. Required.

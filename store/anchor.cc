@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "store/encoding.h"
+#include "store/replace_file.h"
 
 namespace denier::store {
 namespace {
@@ -49,26 +50,6 @@ std::optional<Head> DecodeSlot(std::string_view file, int slot) {
   return head;
 }
 
-std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
-rocksdb::IOStatus WriteNewFile(rocksdb::FileSystem& file_system, const std::string& path,
-                               const std::string& bytes) {
-  std::unique_ptr<rocksdb::FSWritableFile> file;
-  rocksdb::IOStatus status =
-      file_system.NewWritableFile(path, rocksdb::FileOptions(), &file, nullptr);
-  if (status.ok()) status = file->Append(bytes, rocksdb::IOOptions(), nullptr);
-  if (status.ok()) status = file->Sync(rocksdb::IOOptions(), nullptr);
-  if (status.ok()) status = file->Close(rocksdb::IOOptions(), nullptr);
-  return status;
-}
-
-rocksdb::IOStatus SyncFolder(rocksdb::FileSystem& file_system, const std::string& path) {
-  std::unique_ptr<rocksdb::FSDirectory> folder;
-  rocksdb::IOStatus status = file_system.NewDirectory(path, rocksdb::IOOptions(), &folder, nullptr);
-  if (status.ok()) status = folder->Fsync(rocksdb::IOOptions(), nullptr);
-  return status;
-}
-
 }  // namespace
 
 absl::StatusOr<Head> Anchor::Read(rocksdb::FileSystem& file_system, const std::string& path) {
@@ -99,11 +80,8 @@ absl::StatusOr<std::unique_ptr<Anchor>> Anchor::Create(rocksdb::FileSystem& file
   bytes.resize(kFileBytes);
 
   // The old anchor holds until the new one is whole.
-  const std::string fresh = path + ".new";
   std::unique_ptr<rocksdb::FSRandomRWFile> file;
-  rocksdb::IOStatus status = WriteNewFile(file_system, fresh, bytes);
-  if (status.ok()) status = file_system.RenameFile(fresh, path, rocksdb::IOOptions(), nullptr);
-  if (status.ok()) status = SyncFolder(file_system, FolderOf(path));
+  rocksdb::IOStatus status = ReplaceFile(file_system, path, bytes);
   if (status.ok()) {
     status = file_system.NewRandomRWFile(path, rocksdb::FileOptions(), &file, nullptr);
   }

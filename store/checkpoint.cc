@@ -16,6 +16,9 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "store/log.h"
+#include "store/position.h"
+#include "store/replace_file.h"
 
 namespace denier::store {
 namespace {
@@ -197,6 +200,8 @@ absl::StatusOr<Checkpoint> ParseCheckpointText(std::string_view text) {
   return checkpoint;
 }
 
+std::string CheckpointPath(const std::string& directory) { return directory + "/checkpoint"; }
+
 // An encrypted key must not make OpenSSL ask the terminal for a password.
 int NoPassword(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*/) { return -1; }
 
@@ -352,6 +357,44 @@ absl::StatusOr<Checkpoint> ReadUnverifiedCheckpoint(std::string_view note) {
   const absl::StatusOr<Note> parsed = ParseNote(note);
   if (!parsed.ok()) return parsed.status();
   return ParseCheckpointText(parsed->text);
+}
+
+// --------------------------------------------------------------------------------------- File
+
+absl::StatusOr<std::string> ReadCheckpointFile(rocksdb::FileSystem& file_system,
+                                               const std::string& directory) {
+  const std::string path = CheckpointPath(directory);
+  std::string note;
+  const rocksdb::IOStatus status = rocksdb::ReadFileToString(&file_system, path, &note);
+  if (status.ok()) return note;
+  const std::string what = absl::StrCat("reading ", path, ": ", status.ToString());
+  if (status.IsNotFound() || status.IsPathNotFound()) return absl::NotFoundError(what);
+  return absl::UnavailableError(what);
+}
+
+absl::Status WriteCheckpointFile(rocksdb::FileSystem& file_system, const std::string& directory,
+                                 const std::string& note) {
+  const std::string path = CheckpointPath(directory);
+  const rocksdb::IOStatus status = ReplaceFile(file_system, path, note);
+  if (status.ok()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("writing ", path, ": ", status.ToString()));
+}
+
+absl::Status CheckBeginsWith(const Log& log, const Checkpoint& checkpoint) {
+  const Position size = checkpoint.head.next;
+  const Position held = log.head().next;
+  if (held < size) {
+    return absl::DataLossError(absl::StrCat(
+        "the log is SHORTER than the checkpoint: it has ", held, " events, the checkpoint is over ",
+        size, "; the events at the positions ", held, " to ", size - 1,
+        " are missing: an older state was put in the place of a newer one, or the end was lost"));
+  }
+  const absl::StatusOr<Hash> root = log.RootAt(size);
+  if (!root.ok()) return root.status();
+  if (*root == checkpoint.head.root) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      "the log is ANOTHER HISTORY than the checkpoint's: over its first ", size,
+      " events it has the root ", ToHex(*root), ", the checkpoint ", ToHex(checkpoint.head.root)));
 }
 
 }  // namespace denier::store

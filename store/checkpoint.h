@@ -13,6 +13,7 @@
 #define DENIER_STORE_CHECKPOINT_H_
 
 #include <openssl/types.h>
+#include <rocksdb/file_system.h>
 
 #include <array>
 #include <cstddef>
@@ -27,6 +28,8 @@
 #include "store/sha256.h"
 
 namespace denier::store {
+
+class Log;
 
 // No note is read beyond this.
 inline constexpr std::size_t kMaxNoteBytes = std::size_t{64} << 10;
@@ -103,6 +106,22 @@ absl::StatusOr<Checkpoint> OpenCheckpoint(std::string_view note, const VerifierK
 // What a note says, whoever wrote it: NO signature is verified. INVALID_ARGUMENT: it is not a
 // checkpoint.
 absl::StatusOr<Checkpoint> ReadUnverifiedCheckpoint(std::string_view note);
+
+// The file `checkpoint` of a data folder: the newest one that was published. It lies outside the
+// log and its anchor, so it shows that the two were taken back to an older state together.
+
+// NOT_FOUND: there is none. UNAVAILABLE: the disk reports an error.
+absl::StatusOr<std::string> ReadCheckpointFile(rocksdb::FileSystem& file_system,
+                                               const std::string& directory);
+
+// Replaces it, durably, in one piece. UNAVAILABLE: the disk reports an error; the file is as it was
+// or as it is to be.
+absl::Status WriteCheckpointFile(rocksdb::FileSystem& file_system, const std::string& directory,
+                                 const std::string& note);
+
+// OK: `log` begins with the log of `checkpoint`. DATA_LOSS: it is shorter, or another history, or
+// damaged; the message says which, and the positions.
+absl::Status CheckBeginsWith(const Log& log, const Checkpoint& checkpoint);
 
 }  // namespace denier::store
 

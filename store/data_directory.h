@@ -1,10 +1,11 @@
 // The data folder of one server:
 //
-//   FORMAT   the version of everything below
-//   LOCK     held while a process uses the folder; says which
-//   anchor   how far the log has got       (anchor.h)
-//   log/     the events, the only truth    (log.h)
-//   views/   what is computed from them    (views.h); may be deleted at any time
+//   FORMAT      the version of everything below
+//   LOCK        held while a process uses the folder; says which
+//   anchor      how far the log has got       (anchor.h)
+//   log/        the events, the only truth    (log.h)
+//   checkpoint  what was signed of it last    (checkpoint.h)
+//   views/      what is computed from them    (views.h); may be deleted at any time
 #ifndef DENIER_STORE_DATA_DIRECTORY_H_
 #define DENIER_STORE_DATA_DIRECTORY_H_
 
