@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "denier/v1/audit_service.grpc.pb.h"
 #include "services/cli/client.h"
+#include "services/cli/export_journal.h"
 #include "services/cli/export_jsonl.h"
 #include "services/cli/exported_log.h"
 #include "services/cli/failure.h"
@@ -347,6 +348,14 @@ void Client::AddExport() {
     });
     return sub;
   };
+  for (const auto& [name, journal] : {std::pair{"hledger", Journal::kHledger},
+                                      {"ledger", Journal::kLedger},
+                                      {"beancount", Journal::kBeancount}}) {
+    add(name, Say("Journal pour ", "Journal for ") + name,
+        [journal = journal](const Provenance& provenance, ExportedLog& log, std::ostream& out) {
+          return WriteJournal(journal, provenance, log, out);
+        });
+  }
   add("jsonl",
       Say("JSON, une écriture par ligne, avec ses octets et son empreinte",
           "JSON, an event a line, with its bytes and its leaf hash"),
