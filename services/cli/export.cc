@@ -1,26 +1,27 @@
 // `denier export`: the log up to a position, in the forms that other tools read. The events are
 // hashed here, and nothing is written unless the tree over them has the checkpoint's root.
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
-#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "denier/v1/audit_service.grpc.pb.h"
 #include "services/cli/client.h"
+#include "services/cli/export_csv.h"
 #include "services/cli/export_journal.h"
 #include "services/cli/export_jsonl.h"
 #include "services/cli/exported_log.h"
 #include "services/cli/failure.h"
 #include "services/cli/whole_file.h"
 #include "store/checkpoint.h"
+#include "store/sha256.h"
 
 namespace denier::cli {
 namespace {
@@ -54,7 +55,7 @@ absl::StatusOr<store::VerifierKey> KeyOf(const std::string& text) {
 
 using TextWriter = std::function<absl::Status(const Provenance&, ExportedLog&, std::ostream&)>;
 
-// `write` into a file at `path`.
+// Writes a text file whole, at a path that the export then moves into place.
 absl::Status ToFile(const TextWriter& write, const Provenance& provenance, ExportedLog& log,
                     const std::string& path) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
@@ -62,6 +63,18 @@ absl::Status ToFile(const TextWriter& write, const Provenance& provenance, Expor
   if (const absl::Status status = write(provenance, log, out); !status.ok()) return status;
   out.close();
   return out ? absl::OkStatus() : absl::UnavailableError(path);
+}
+
+absl::StatusOr<store::Hash> Sha256OfFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  store::Sha256 hash;
+  std::vector<char> piece(std::size_t{1} << 16);
+  while (file) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    hash.Update({piece.data(), static_cast<std::size_t>(file.gcount())});
+  }
+  if (!file.eof()) return absl::UnavailableError(path);
+  return hash.Finish();
 }
 
 }  // namespace
@@ -96,8 +109,12 @@ class Exporter {
                       "Takes an incomplete log: only the events that one may read"));
   }
 
+  // What goes beside a file that cannot say itself where it comes from: its name and hash come in.
+  using Note =
+      std::function<std::string(const Provenance&, const std::string& file, const store::Hash&)>;
+
   // Returns an ExitCode.
-  int Run(const TextWriter& write) {
+  int Run(const TextWriter& write, const Note& note) {
     if (!ReadKey() || !client_.Connect(kAuditor) || !FindCheckpoint()) return client_.exit_code_;
     provenance_.agreement_id = client_.agreement_;
     WholeFile file(out_);
@@ -105,6 +122,7 @@ class Exporter {
     if (!log.ok()) return Fail(kUsage, std::string(log.status().message()));
     if (!Fetch(*log) || !Check(*log)) return client_.exit_code_;
     absl::Status status = ToFile(write, provenance_, *log, file.aside());
+    if (status.ok() && note) status = PutBeside(file, note);
     if (status.ok()) status = file.Commit(client_.terminal_.out);
     if (!status.ok()) return Fail(kTrouble, std::string(status.message()));
     Tell(*log);
@@ -300,6 +318,24 @@ class Exporter {
     return true;
   }
 
+  // In place before the file is, and bound to it by its hash; on stderr where that goes to stdout.
+  absl::Status PutBeside(const WholeFile& file, const Note& note) {
+    const absl::StatusOr<store::Hash> sha256 = Sha256OfFile(file.aside());
+    if (!sha256.ok()) return sha256.status();
+    const std::string name = out_.substr(out_.rfind('/') + 1);
+    const std::string text = note(provenance_, name, *sha256);
+    if (out_ == "-") {
+      client_.terminal_.err << text << "\n";
+      return absl::OkStatus();
+    }
+    WholeFile beside(out_ + ".provenance.txt");
+    std::ofstream written(beside.aside(), std::ios::binary | std::ios::trunc);
+    written << text;
+    written.close();
+    if (!written) return absl::UnavailableError(beside.aside());
+    return beside.Commit(client_.terminal_.out);
+  }
+
   // On stderr: the file may be standard output.
   void Tell(const ExportedLog& log) {
     std::ostream& err = client_.terminal_.err;
@@ -338,13 +374,14 @@ void Client::AddExport() {
                         "Exports the events, checked against the log's checkpoint"));
   parent->group(Say("Consultation", "Reading"));
   parent->require_subcommand(1);
-  const auto add = [this, parent](const char* name, const std::string& help, TextWriter write) {
+  const auto add = [this, parent](const char* name, const std::string& help, TextWriter write,
+                                  Exporter::Note note = nullptr) {
     CLI::App* sub = AddSubcommand(parent, name, help);
     sub->group(Say("Commandes", "Commands"));
     auto exporter = std::make_shared<Exporter>(*this);
     exporter->AddOptions(sub);
-    sub->final_callback([this, exporter, write = std::move(write)] {
-      action_ = [exporter, write] { return exporter->Run(write); };
+    sub->final_callback([this, exporter, write = std::move(write), note = std::move(note)] {
+      action_ = [exporter, write, note] { return exporter->Run(write, note); };
     });
     return sub;
   };
@@ -356,6 +393,26 @@ void Client::AddExport() {
           return WriteJournal(journal, provenance, log, out);
         });
   }
+  const auto dialect = std::make_shared<CsvDialect>(CsvDialect::kFrench);
+  CLI::App* csv = add(
+      "csv",
+      Say("Tableau, un mouvement par ligne ; FICHIER.provenance.txt dit d'où il vient",
+          "Table, a posting a line; FILE.provenance.txt says where it comes from"),
+      [dialect](const Provenance&, ExportedLog& log, std::ostream& out) {
+        return WriteCsv(*dialect, log, out);
+      },
+      [dialect](const Provenance& provenance, const std::string& file, const store::Hash& sha256) {
+        return ProvenanceNote(*dialect, provenance, file, sha256);
+      });
+  csv->add_option_function<std::string>(
+         "--dialect",
+         [dialect](const std::string& name) {
+           *dialect = name == "fr" ? CsvDialect::kFrench : CsvDialect::kRfc4180;
+         },
+         Say("fr : pour un tableur français ; rfc4180 : pour un programme ; sinon fr",
+             "fr: for a French spreadsheet; rfc4180: for a program; else fr"))
+      ->check(CLI::IsMember({"fr", "rfc4180"}))
+      ->option_text("fr|rfc4180");
   add("jsonl",
       Say("JSON, une écriture par ligne, avec ses octets et son empreinte",
           "JSON, an event a line, with its bytes and its leaf hash"),

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "projections/event_version.h"
 #include "store/encoding.h"
 
 namespace denier::cli {
@@ -48,10 +49,8 @@ absl::Status ExportedLog::Add(std::uint64_t position, std::string_view stored,
   if (position < next_) {
     return absl::DataLossError(absl::StrCat("position ", position, " came after ", next_ - 1));
   }
-  if (!event_.event.ParseFromArray(stored.data(), static_cast<int>(stored.size()))) {
-    return absl::DataLossError(
-        absl::StrCat("the event at position ", position, " does not decode"));
-  }
+  const absl::Status decoded = projections::DecodeEvent(stored, position, event_.event);
+  if (!decoded.ok()) return decoded;
   if (event_.event.fact_case() == events::v1::Event::FACT_NOT_SET) {
     return absl::DataLossError(absl::StrCat("the event at position ", position,
                                             " is of a kind that this version does not know"));
@@ -93,10 +92,12 @@ absl::StatusOr<const ExportedEvent*> ExportedLog::Next() {
   std::memcpy(event_.leaf_hash.data(), header.data() + 8, 32);
   event_.stored.resize(store::ReadLittleEndian32(bytes.substr(40)));
   if (std::fread(event_.stored.data(), 1, event_.stored.size(), file_.get()) !=
-          event_.stored.size() ||
-      !event_.event.ParseFromString(event_.stored)) {
+      event_.stored.size()) {
     return DiskFailed("the events kept aside");
   }
+  const absl::Status decoded =
+      projections::DecodeEvent(event_.stored, event_.position, event_.event);
+  if (!decoded.ok()) return decoded;
   --unread_;
   return &event_;
 }

@@ -38,8 +38,8 @@ std::string RootText(const Provenance& provenance);
 struct ExportedEvent {
   std::uint64_t position = 0;
   store::Hash leaf_hash;
-  std::string stored;  // the bytes that were hashed
-  events::v1::Event event;
+  std::string stored;       // the bytes that were hashed
+  events::v1::Event event;  // decoded, in the current form
 };
 
 // Events, written once from the lowest position to the highest, then read as often as one likes.
@@ -52,7 +52,7 @@ class ExportedLog {
   // Adds the event at `position`, later than the last one. An event of another agreement than
   // `agreement_id` (if that is not empty) is hashed and not kept.
   // DATA_LOSS: its bytes are no event, or one that this program does not know; or the order is not
-  // the log's. UNAVAILABLE: the disk.
+  // the log's. FAILED_PRECONDITION: a newer program wrote it. UNAVAILABLE: the disk.
   absl::Status Add(std::uint64_t position, std::string_view stored,
                    std::string_view agreement_id = {});
 
