@@ -1,5 +1,6 @@
 // `denier export`: the log up to a position, in the forms that other tools read. The events are
 // hashed here, and nothing is written unless the tree over them has the checkpoint's root.
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -13,10 +14,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "denier/v1/audit_service.grpc.pb.h"
+#include "denier/v1/query_service.pb.h"
 #include "services/cli/client.h"
 #include "services/cli/export_csv.h"
 #include "services/cli/export_journal.h"
 #include "services/cli/export_jsonl.h"
+#include "services/cli/export_xlsx.h"
 #include "services/cli/exported_log.h"
 #include "services/cli/failure.h"
 #include "services/cli/whole_file.h"
@@ -53,16 +56,20 @@ absl::StatusOr<store::VerifierKey> KeyOf(const std::string& text) {
   return content.has_value() ? store::VerifierKey::Parse(*content) : key;
 }
 
-using TextWriter = std::function<absl::Status(const Provenance&, ExportedLog&, std::ostream&)>;
+// Writes the whole export to a path, from where it is then moved into place.
+using Writer = std::function<absl::Status(const Provenance&, ExportedLog&, const std::string&)>;
 
-// Writes a text file whole, at a path that the export then moves into place.
-absl::Status ToFile(const TextWriter& write, const Provenance& provenance, ExportedLog& log,
-                    const std::string& path) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  if (!out) return absl::UnavailableError(path);
-  if (const absl::Status status = write(provenance, log, out); !status.ok()) return status;
-  out.close();
-  return out ? absl::OkStatus() : absl::UnavailableError(path);
+// A writer of text.
+Writer Text(std::function<absl::Status(const Provenance&, ExportedLog&, std::ostream&)> write) {
+  return [write = std::move(write)](const Provenance& provenance, ExportedLog& log,
+                                    const std::string& path) {
+    std::ofstream out(path, std::ios::binary | std::ios::trunc);
+    if (!out) return absl::UnavailableError(path);
+    absl::Status status = write(provenance, log, out);
+    out.close();
+    if (status.ok() && !out) status = absl::UnavailableError(path);
+    return status;
+  };
 }
 
 absl::StatusOr<store::Hash> Sha256OfFile(const std::string& path) {
@@ -114,19 +121,50 @@ class Exporter {
       std::function<std::string(const Provenance&, const std::string& file, const store::Hash&)>;
 
   // Returns an ExitCode.
-  int Run(const TextWriter& write, const Note& note) {
+  int Run(const Writer& write, const Note& note) {
     if (!ReadKey() || !client_.Connect(kAuditor) || !FindCheckpoint()) return client_.exit_code_;
     provenance_.agreement_id = client_.agreement_;
     WholeFile file(out_);
     absl::StatusOr<ExportedLog> log = ExportedLog::In(file.folder());
     if (!log.ok()) return Fail(kUsage, std::string(log.status().message()));
     if (!Fetch(*log) || !Check(*log)) return client_.exit_code_;
-    absl::Status status = ToFile(write, provenance_, *log, file.aside());
+    absl::Status status = write(provenance_, *log, file.aside());
     if (status.ok() && note) status = PutBeside(file, note);
     if (status.ok()) status = file.Commit(client_.terminal_.out);
     if (!status.ok()) return Fail(kTrouble, std::string(status.message()));
     Tell(*log);
     return kDone;
+  }
+
+  // The workbook, with the server's yearly execution at its position.
+  absl::Status WriteWorkbook(ExportedLog& log, const std::string& path) {
+    ExecutionByAgreement execution;
+    if (const absl::Status status = log.Rewind(); !status.ok()) return status;
+    while (true) {
+      const absl::StatusOr<const ExportedEvent*> next = log.Next();
+      if (!next.ok()) return next.status();
+      if (*next == nullptr) break;
+      const events::v1::Event& event = (*next)->event;
+      if (!event.has_agreement_created()) continue;
+      v1::GetYearlyExecutionRequest request;
+      request.mutable_header()->set_agreement_id(event.agreement_id());
+      request.mutable_header()->set_as_of_position(static_cast<std::int64_t>(provenance_.size) - 1);
+      v1::GetYearlyExecutionResponse response;
+      const Failure failure =
+          FailureOf(client_.connection_->Call(*v1::QueryHeader::descriptor()
+                                                   ->file()
+                                                   ->FindServiceByName("QueryService")
+                                                   ->FindMethodByName("GetYearlyExecution"),
+                                              request, client_.principal_, &response));
+      if (failure.code != 0) {
+        return absl::UnavailableError(
+            Explain(failure, client_.endpoint_.server, client_.style_.lang));
+      }
+      execution.emplace_back(event.agreement_id(), std::move(response));
+    }
+    std::sort(execution.begin(), execution.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    return WriteXlsx(provenance_, execution, log, path);
   }
 
  private:
@@ -374,13 +412,14 @@ void Client::AddExport() {
                         "Exports the events, checked against the log's checkpoint"));
   parent->group(Say("Consultation", "Reading"));
   parent->require_subcommand(1);
-  const auto add = [this, parent](const char* name, const std::string& help, TextWriter write,
+  const auto add = [this, parent](const char* name, const std::string& help,
+                                  const std::function<Writer(Exporter&)>& writer,
                                   Exporter::Note note = nullptr) {
     CLI::App* sub = AddSubcommand(parent, name, help);
     sub->group(Say("Commandes", "Commands"));
     auto exporter = std::make_shared<Exporter>(*this);
     exporter->AddOptions(sub);
-    sub->final_callback([this, exporter, write = std::move(write), note = std::move(note)] {
+    sub->final_callback([this, exporter, write = writer(*exporter), note = std::move(note)] {
       action_ = [exporter, write, note] { return exporter->Run(write, note); };
     });
     return sub;
@@ -388,18 +427,21 @@ void Client::AddExport() {
   for (const auto& [name, journal] : {std::pair{"hledger", Journal::kHledger},
                                       {"ledger", Journal::kLedger},
                                       {"beancount", Journal::kBeancount}}) {
-    add(name, Say("Journal pour ", "Journal for ") + name,
-        [journal = journal](const Provenance& provenance, ExportedLog& log, std::ostream& out) {
-          return WriteJournal(journal, provenance, log, out);
-        });
+    add(name, Say("Journal pour ", "Journal for ") + name, [journal = journal](Exporter&) {
+      return Text([journal](const Provenance& provenance, ExportedLog& log, std::ostream& out) {
+        return WriteJournal(journal, provenance, log, out);
+      });
+    });
   }
   const auto dialect = std::make_shared<CsvDialect>(CsvDialect::kFrench);
   CLI::App* csv = add(
       "csv",
       Say("Tableau, un mouvement par ligne ; FICHIER.provenance.txt dit d'où il vient",
           "Table, a posting a line; FILE.provenance.txt says where it comes from"),
-      [dialect](const Provenance&, ExportedLog& log, std::ostream& out) {
-        return WriteCsv(*dialect, log, out);
+      [dialect](Exporter&) {
+        return Text([dialect](const Provenance&, ExportedLog& log, std::ostream& out) {
+          return WriteCsv(*dialect, log, out);
+        });
       },
       [dialect](const Provenance& provenance, const std::string& file, const store::Hash& sha256) {
         return ProvenanceNote(*dialect, provenance, file, sha256);
@@ -413,10 +455,18 @@ void Client::AddExport() {
              "fr: for a French spreadsheet; rfc4180: for a program; else fr"))
       ->check(CLI::IsMember({"fr", "rfc4180"}))
       ->option_text("fr|rfc4180");
+  add("xlsx",
+      Say("Classeur : exécution annuelle, écritures, mouvements (en français)",
+          "Workbook: yearly execution, events, postings (in French)"),
+      [](Exporter& exporter) -> Writer {
+        return [&exporter](const Provenance&, ExportedLog& log, const std::string& path) {
+          return exporter.WriteWorkbook(log, path);
+        };
+      });
   add("jsonl",
       Say("JSON, une écriture par ligne, avec ses octets et son empreinte",
           "JSON, an event a line, with its bytes and its leaf hash"),
-      WriteJsonl);
+      [](Exporter&) { return Text(WriteJsonl); });
 }
 
 }  // namespace denier::cli

@@ -22,14 +22,17 @@ absl::Status WriteJsonl(const Provenance& provenance, ExportedLog& log, std::ost
 
   google::protobuf::util::JsonPrintOptions names;
   names.preserve_proto_field_names = true;
+  events::v1::Event event;
   if (const absl::Status status = log.Rewind(); !status.ok()) return status;
   while (true) {
     const absl::StatusOr<const ExportedEvent*> next = log.Next();
     if (!next.ok()) return next.status();
     if (*next == nullptr) return absl::OkStatus();
     const ExportedEvent& exported = **next;
+    // As it was written, not in the current form: a later program makes the same line.
     std::string json;
-    if (!google::protobuf::util::MessageToJsonString(exported.event, &json, names).ok()) {
+    if (!event.ParseFromString(exported.stored) ||
+        !google::protobuf::util::MessageToJsonString(event, &json, names).ok()) {
       return absl::DataLossError(
           absl::StrCat("the event at position ", exported.position, " has no JSON form"));
     }

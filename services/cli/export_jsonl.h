@@ -16,7 +16,7 @@ namespace denier::cli {
 // position:
 //   {"position":0,"leaf_hash":"<hex>","event":{protobuf's JSON, field names as in the .proto},
 //    "stored":"<base64>"}
-// Whoever verifies hashes and decodes `stored`; `event` is there to be read.
+// Whoever verifies hashes and decodes `stored`; `event` says the same, to be read.
 absl::Status WriteJsonl(const Provenance& provenance, ExportedLog& log, std::ostream& out);
 
 }  // namespace denier::cli

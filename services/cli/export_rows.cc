@@ -1,5 +1,7 @@
 #include "services/cli/export_rows.h"
 
+#include <algorithm>
+
 #include "projections/touched.h"
 #include "services/cli/view.h"
 #include "services/cli/words.h"
@@ -94,8 +96,9 @@ ExportRow ExportRows::OfEvent(const ExportedEvent& exported) const {
   const Event& event = exported.event;
   const projections::Touched touched = projections::TouchedBy(event);
   std::string envelopes;
-  for (const std::string_view envelope : touched.envelopes) {
-    envelopes += (envelopes.empty() ? "" : ", ") + std::string(envelope);
+  for (auto it = touched.envelopes.begin(); it != touched.envelopes.end(); ++it) {
+    if (std::find(touched.envelopes.begin(), it, *it) != it) continue;  // named before
+    envelopes += (envelopes.empty() ? "" : ", ") + std::string(*it);
   }
   return {
       Number(static_cast<std::int64_t>(exported.position)),
