@@ -176,6 +176,7 @@ Client::Client(Lang lang, Terminal terminal)
               {"payments", "ListPayments", "payment_requests"}});
   AddExplain();
   AddEvents();
+  AddExport();
   AddApply();
   AddAdmin("status", "GetStatus");
   AddAdmin("rebuild", "RebuildProjections");

@@ -52,6 +52,8 @@ class Client {
   const Message& request(std::string_view method) const;
 
  private:
+  friend class Exporter;
+
   struct Query {
     const char* name;
     const char* method;
@@ -67,6 +69,7 @@ class Client {
   void AddApply();
   void AddAdmin(const char* name, const char* method);
   void AddCompletion();
+  void AddExport();  // export.cc
 
   CLI::App* AddSubcommand(CLI::App* parent, const std::string& name, const std::string& help);
   Message* NewRequest(const google::protobuf::MethodDescriptor& method);

@@ -372,6 +372,11 @@ std::string ShowEventHeading(const Style& style) {
                    In(lang, "Fait", "Fact"), In(lang, "Par", "By"));
 }
 
+std::string FactSentence(const events::v1::Event& event, Lang lang) {
+  const Message* fact = FactOf(event).second;
+  return fact == nullptr ? "" : Sentence(*fact, lang);
+}
+
 std::string ShowEvent(const v1::EventRecord& record, const Style& style) {
   if (style.format == Format::kJson) return ToJson(record).dump() + "\n";
   const events::v1::Event& event = record.event();

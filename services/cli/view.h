@@ -32,6 +32,9 @@ void KeepRows(Message* response, std::string_view field, std::string_view value)
 // An event: csv and json one line each, a table's line is followed by what the fact says.
 std::string ShowEvent(const v1::EventRecord& record, const Style& style);
 
+// What an event's fact says, on one line: labels and values of all that is set.
+std::string FactSentence(const events::v1::Event& event, Lang lang);
+
 // What stands above the events.
 std::string ShowEventHeading(const Style& style);
 
