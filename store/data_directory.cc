@@ -210,8 +210,13 @@ absl::Status ForgetCachedFile(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path) {
-  if (absl::Status format = CheckFormat(path); !format.ok()) return format;
+absl::StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path,
+                                                             absl::Status* damaged_format) {
+  absl::Status format = CheckFormat(path);
+  if (absl::IsDataLoss(format) && damaged_format != nullptr) {
+    *damaged_format = std::exchange(format, absl::OkStatus());
+  }
+  if (!format.ok()) return format;
   absl::StatusOr<int> lock = LockForReading(path);
   if (!lock.ok()) return lock.status();
   return DataDirectory(path, *lock);

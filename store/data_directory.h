@@ -31,8 +31,10 @@ class DataDirectory {
 
   // Opens the folder of a stopped server, or a restored backup, for reading. Nothing is written,
   // and the folder need not be writable. No server starts on it meanwhile; others may read it too.
-  // Errors as Open's; PERMISSION_DENIED: not ours to read.
-  static absl::StatusOr<DataDirectory> OpenForReading(const std::string& path);
+  // Errors as Open's; PERMISSION_DENIED: not ours to read. With `damaged_format` a FORMAT that is
+  // unreadable is said there, and the rest read as of this program's format.
+  static absl::StatusOr<DataDirectory> OpenForReading(const std::string& path,
+                                                      absl::Status* damaged_format = nullptr);
 
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&& other) noexcept;
