@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "denier/events/v1/event.pb.h"
-#include "projections/event_version.h"
+#include "projections/comparison.h"
 
 namespace denier::projections {
 namespace {
@@ -17,180 +16,12 @@ using store::Cursor;
 using store::Position;
 using store::Views;
 
-constexpr Position kHead = std::numeric_limits<Position>::max();
+// How far behind rows may be to be called near.
+constexpr Position kNearEvents = 10'000;
 
-// One commit folds at most about this much: bounds memory, and how long anybody waits for the
-// thread.
-constexpr Position kMostEventsPerCommit = 10'000;
-constexpr std::size_t kMostBytesPerCommit = std::size_t{16} << 20;
-// What a restart has to fold again at most.
-constexpr Position kMostUnflushedEvents = 200'000;
-constexpr std::size_t kMostCachedRows = 50'000;
-constexpr std::size_t kRowsPerScan = 1'000;
 constexpr auto kSayEvery = std::chrono::seconds(5);
 
-// The meta row: of which format the others are.
-constexpr const char* kFormatKey = "format";
-std::string FormatRow() { return std::to_string(kRowFormat); }
-
-struct Comparison {
-  std::int64_t rows = 0;
-  std::string first_difference;
-};
-
-// One side of a comparison: rows in the order of their keys, read piece by piece.
-class RowStream {
- public:
-  explicit RowStream(Views::Snapshot snapshot) : snapshot_(std::move(snapshot)) {}
-
-  // nullptr: no more. DATA_LOSS: the next one cannot be read.
-  absl::StatusOr<const Views::Snapshot::Row*> Peek() {
-    if (next_ == rows_.size() && !ended_) {
-      absl::StatusOr<std::vector<Views::Snapshot::Row>> more =
-          snapshot_.Scan("", rows_.empty() ? "" : rows_.back().key, kRowsPerScan);
-      if (!more.ok()) return more.status();
-      ended_ = more->size() < kRowsPerScan;
-      rows_ = *std::move(more);
-      next_ = 0;
-    }
-    return next_ == rows_.size() ? nullptr : &rows_[next_];
-  }
-  void Skip() { ++next_; }
-
- private:
-  Views::Snapshot snapshot_;
-  std::vector<Views::Snapshot::Row> rows_;
-  std::size_t next_ = 0;
-  bool ended_ = false;
-};
-
-// Compares two states of the same events. A live row that cannot be read differs; a fresh one that
-// cannot be read is an error.
-absl::StatusOr<Comparison> Compare(Views::Snapshot live_rows, Views::Snapshot fresh_rows) {
-  RowStream live(std::move(live_rows));
-  RowStream fresh(std::move(fresh_rows));
-  Comparison comparison;
-  bool live_readable = true;
-  while (true) {
-    absl::StatusOr<const Views::Snapshot::Row*> b = fresh.Peek();
-    if (!b.ok()) return b.status();
-    const Views::Snapshot::Row* a = nullptr;
-    if (live_readable) {
-      absl::StatusOr<const Views::Snapshot::Row*> peeked = live.Peek();
-      live_readable = peeked.ok();
-      if (peeked.ok()) a = *peeked;
-    }
-    if (a == nullptr && *b == nullptr) {
-      if (!live_readable && comparison.first_difference.empty()) {
-        comparison.first_difference = "(beyond the last row)";
-      }
-      return comparison;
-    }
-    const bool only_live = *b == nullptr || (a != nullptr && a->key < (*b)->key);
-    const bool only_fresh = !only_live && (a == nullptr || (*b)->key < a->key);
-    if (comparison.first_difference.empty() && (only_live || only_fresh || *a != **b)) {
-      comparison.first_difference = only_live ? a->key : (*b)->key;
-    }
-    if (!only_live) ++comparison.rows;
-    if (!only_live) fresh.Skip();
-    if (!only_fresh) live.Skip();
-  }
-}
-
 }  // namespace
-
-Books::RowReader RowsOf(std::shared_ptr<const Views> views) {
-  return [views = std::move(views)](const std::string& key) { return views->Get(key); };
-}
-
-// Not thread-safe.
-class Runner::Rows {
- public:
-  Rows(const store::Log& log, std::shared_ptr<Views> views)
-      : views_(std::move(views)),
-        books_(RowsOf(views_)),
-        reader_(log.ReadFrom(views_->cursor().next)),
-        next_(views_->cursor().next),
-        flushed_(next_) {}
-
-  const std::shared_ptr<Views>& views() const { return views_; }
-
-  // The events [0, next()) are folded.
-  Position next() const { return next_; }
-
-  // True when the last error was about the stored rows, which can be computed again; otherwise it
-  // was about the events, which cannot.
-  bool rows_at_fault() const { return rows_at_fault_; }
-
-  // Folds the next batches, `until` at most, and commits them. False: there was none.
-  // DATA_LOSS: an event does not decode or fold, or the rows are damaged. FAILED_PRECONDITION: a
-  // newer program wrote an event.
-  absl::StatusOr<bool> FoldSome(Position until = kHead) {
-    const Position begun = next_;
-    Views::Write write;
-    Cursor cursor;
-    std::size_t bytes = 0;
-    while (next_ < until && next_ - begun < kMostEventsPerCommit && bytes < kMostBytesPerCommit) {
-      absl::StatusOr<const store::StoredBatch*> batch = reader_.Next();
-      if (!batch.ok()) return batch.status();
-      if (*batch == nullptr) break;
-      for (const std::string_view event : (*batch)->events) {
-        if (absl::Status folded = FoldOne(event, write); !folded.ok()) return folded;
-        bytes += event.size();
-      }
-      cursor = (*batch)->head;
-    }
-    if (next_ == begun) return false;
-    if (begun == 0) write.Put(kFormatKey, FormatRow());
-    books_.TakeChanges(
-        [&](const std::string& key, const std::string& row) { write.Put(key, row); });
-    if (absl::Status committed = views_->Commit(std::move(write), cursor); !committed.ok()) {
-      return OfRows(committed);
-    }
-    books_.EvictRows(kMostCachedRows, next_);
-    if (next_ - flushed_ >= kMostUnflushedEvents) {
-      if (absl::Status flushed = Flush(); !flushed.ok()) return flushed;
-    }
-    return true;
-  }
-
-  absl::Status Flush() {
-    if (flushed_ == next_) return absl::OkStatus();
-    if (absl::Status flushed = views_->Flush(); !flushed.ok()) return OfRows(flushed);
-    flushed_ = next_;
-    return absl::OkStatus();
-  }
-
- private:
-  absl::Status FoldOne(std::string_view bytes, Views::Write& write) {
-    if (absl::Status decoded = DecodeEvent(bytes, next_, event_); !decoded.ok()) return decoded;
-    absl::Status folded = books_.Fold(event_, next_);
-    if (!books_.status().ok()) return OfRows(books_.status());
-    if (!folded.ok()) {
-      return absl::DataLossError(
-          absl::StrCat("the event at position ", next_, " does not fold: ", folded.message()));
-    }
-    if (!event_.request_id().empty()) {
-      write.PutRequest(event_.actor().body_id(), event_.request_id(), next_);
-    }
-    ++next_;
-    return absl::OkStatus();
-  }
-
-  // What the disk reports is no damage: other rows would meet it too.
-  absl::Status OfRows(absl::Status status) {
-    rows_at_fault_ = status.code() != absl::StatusCode::kUnavailable;
-    return status;
-  }
-
-  const std::shared_ptr<Views> views_;
-  Books books_;
-  store::Log::Reader reader_;
-  events::v1::Event event_;  // one, reused: a fresh one each time costs half the speed
-  Position next_;
-  Position flushed_;
-  bool rows_at_fault_ = false;
-};
 
 Runner::Runner(const store::Log& log, const std::string& views_folder,
                const store::ViewsOptions& options, std::function<void(const std::string&)> say)
@@ -228,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Start(const store::Log& log,
 }
 
 // The stored rows, if they are whole and of this log; nullptr when they must be computed again.
-absl::StatusOr<std::unique_ptr<Runner::Rows>> Runner::OpenStored() {
+absl::StatusOr<std::unique_ptr<Rows>> Runner::OpenStored() {
   const auto again = [this](const std::string& why) {
     say_(absl::StrCat("Computing the rows again from the first event: ", why, "."));
     return nullptr;
@@ -248,18 +79,15 @@ absl::StatusOr<std::unique_ptr<Runner::Rows>> Runner::OpenStored() {
     return again(
         absl::StrCat("they stand after ", cursor.next, " events of another log than this one"));
   }
-  const absl::StatusOr<std::optional<std::string>> format = (*views)->Get(kFormatKey);
-  if (!format.ok()) return again(std::string(format.status().message()));
-  if (cursor.next != 0 && *format != FormatRow()) {
-    return again(
-        absl::StrCat("they are of format ", format->value_or("(none)"), ", not ", FormatRow()));
+  if (const absl::Status format = CheckRowFormat(**views); !format.ok()) {
+    return again(std::string(format.message()));
   }
   return std::make_unique<Rows>(log_, *std::move(views));
 }
 
 // All rows from the first event, in a new generation that counts from the start: should the process
 // end meanwhile, the next one goes on from there.
-absl::StatusOr<std::unique_ptr<Runner::Rows>> Runner::Compute() {
+absl::StatusOr<std::unique_ptr<Rows>> Runner::Compute() {
   absl::StatusOr<std::shared_ptr<Views>> views = generations_.Start();
   if (!views.ok()) return views.status();
   if (absl::Status promoted = generations_.Promote(**views); !promoted.ok()) return promoted;
@@ -520,7 +348,7 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
   };
   // The live rows grow meanwhile: until they are only a little ahead.
   const auto fold_near = [&]() -> absl::Status {
-    for (Position live = folded(); fresh->next() + kMostEventsPerCommit < live; live = folded()) {
+    for (Position live = folded(); fresh->next() + kNearEvents < live; live = folded()) {
       if (absl::Status status = fold_to(live); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -535,10 +363,10 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
     status = cursor.status();
     if (status.ok()) status = fold_to(cursor->next);
     if (status.ok()) {
-      absl::StatusOr<Comparison> compared = Compare(live, fresh->views()->TakeSnapshot());
+      absl::StatusOr<Comparison> compared = CompareRows(live, fresh->views()->TakeSnapshot());
       status = compared.status();
       if (status.ok()) {
-        rebuilt.rows_compared = compared->rows;
+        rebuilt.rows_compared = compared->compared;
         rebuilt.first_difference = compared->first_difference;
       }
     }

@@ -23,7 +23,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "projections/books.h"
+#include "projections/rows.h"
 #include "store/log.h"
 #include "store/views.h"
 
@@ -82,7 +82,6 @@ class Runner {
   absl::StatusOr<Rebuilt> Rebuild();
 
  private:
-  class Rows;  // one generation, and how far it is folded
   struct Waiter {
     std::chrono::steady_clock::time_point deadline;
     std::function<void(bool folded)> done;
@@ -132,9 +131,6 @@ class Runner {
 
   std::thread thread_;
 };
-
-// Reads rows of `views` for Books. Keeps it alive.
-Books::RowReader RowsOf(std::shared_ptr<const store::Views> views);
 
 }  // namespace denier::projections
 

@@ -52,7 +52,8 @@ std::optional<Head> DecodeSlot(std::string_view file, int slot) {
 
 }  // namespace
 
-absl::StatusOr<Head> Anchor::Read(rocksdb::FileSystem& file_system, const std::string& path) {
+absl::StatusOr<Anchor::Slots> Anchor::ReadSlots(rocksdb::FileSystem& file_system,
+                                                const std::string& path) {
   std::string bytes;
   const rocksdb::IOStatus status = rocksdb::ReadFileToString(&file_system, path, &bytes);
   if (status.IsNotFound() || status.IsPathNotFound()) {
@@ -60,7 +61,18 @@ absl::StatusOr<Head> Anchor::Read(rocksdb::FileSystem& file_system, const std::s
   }
   if (!status.ok()) return ToStatus(status, "reading");
 
-  const std::array<std::optional<Head>, 2> slots = {DecodeSlot(bytes, 0), DecodeSlot(bytes, 1)};
+  Slots slots{.heads = {DecodeSlot(bytes, 0), DecodeSlot(bytes, 1)}};
+  slots.zero_elsewhere = bytes.size() == kFileBytes;
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    if (at % kSlotDistance >= kSlotBytes && bytes[at] != '\0') slots.zero_elsewhere = false;
+  }
+  return slots;
+}
+
+absl::StatusOr<Head> Anchor::Read(rocksdb::FileSystem& file_system, const std::string& path) {
+  const absl::StatusOr<Slots> read = ReadSlots(file_system, path);
+  if (!read.ok()) return read.status();
+  const std::array<std::optional<Head>, 2>& slots = read->heads;
   if (!slots[0] && !slots[1]) {
     return absl::DataLossError(absl::StrCat("both slots of the anchor ", path, " are damaged"));
   }

@@ -9,8 +9,10 @@
 
 #include <rocksdb/file_system.h>
 
+#include <array>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -26,6 +28,13 @@ class Anchor {
   // NOT_FOUND: there is no such file. DATA_LOSS: neither slot is valid, or they name two histories.
   // UNAVAILABLE, here and below: the disk reports an error.
   static absl::StatusOr<Head> Read(rocksdb::FileSystem& file_system, const std::string& path);
+
+  // All that is to be seen in `path`. Errors as Read's, but DATA_LOSS.
+  struct Slots {
+    std::array<std::optional<Head>, 2> heads;  // nothing: the slot is not valid
+    bool zero_elsewhere = true;                // false: it is not the file that we write
+  };
+  static absl::StatusOr<Slots> ReadSlots(rocksdb::FileSystem& file_system, const std::string& path);
 
   // Replaces `path`, or makes it, with both slots at `head`; durable on return. `file_system` must
   // outlive the anchor.

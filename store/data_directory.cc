@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -161,6 +162,11 @@ absl::StatusOr<int> Lock(const std::string& path) {
   if (file.get() < 0) return ErrnoStatus(errno, absl::StrCat("opening ", name));
   if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return ErrnoStatus(errno, absl::StrCat("locking ", name));
+    if (flock(file.get(), LOCK_SH | LOCK_NB) == 0) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          path,
+          " is being read by another process (denier verify, replay, ...); wait for its end"));
+    }
     const absl::StatusOr<std::string> holder = ReadSmallFile(name);
     return absl::FailedPreconditionError(absl::StrCat(
         path, " is in use by another process, pid ",
@@ -174,7 +180,62 @@ absl::StatusOr<int> Lock(const std::string& path) {
   return file.Release();
 }
 
+// As Lock, but beside other readers and without a trace: -1 where nobody has ever made a LOCK.
+absl::StatusOr<int> LockForReading(const std::string& path) {
+  const std::string name = path + "/LOCK";
+  Descriptor file(open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 && errno == ENOENT) return -1;
+  if (file.get() < 0) return ErrnoStatus(errno, absl::StrCat("opening ", name));
+  if (flock(file.get(), LOCK_SH | LOCK_NB) == 0) return file.Release();
+  if (errno != EWOULDBLOCK) return ErrnoStatus(errno, absl::StrCat("locking ", name));
+  const absl::StatusOr<std::string> holder = ReadSmallFile(name);
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, " is in use by another process, pid ",
+      holder.ok() && !holder->empty() ? holder->substr(0, holder->find('\n')) : "unknown",
+      "; stop it first, or read a backup"));
+}
+
+// Pages that are not on the disk yet cannot be let go of, so they go there first.
+absl::Status ForgetCachedFile(const std::string& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return ErrnoStatus(errno, absl::StrCat("opening ", path));
+  if (fdatasync(file.get()) != 0 && errno != EROFS && errno != EINVAL) {
+    return ErrnoStatus(errno, absl::StrCat("syncing ", path));
+  }
+  if (const int error = posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED); error != 0) {
+    return ErrnoStatus(error, absl::StrCat("forgetting the cached pages of ", path));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path,
+                                                             absl::Status* damaged_format) {
+  absl::Status format = CheckFormat(path);
+  if (absl::IsDataLoss(format) && damaged_format != nullptr) {
+    *damaged_format = std::exchange(format, absl::OkStatus());
+  }
+  if (!format.ok()) return format;
+  absl::StatusOr<int> lock = LockForReading(path);
+  if (!lock.ok()) return lock.status();
+  return DataDirectory(path, *lock);
+}
+
+absl::StatusOr<DataDirectory::Files> DataDirectory::ForgetCached() const {
+  Files files;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator entry(path_, error);
+  for (; !error && entry != std::filesystem::recursive_directory_iterator();
+       entry.increment(error)) {
+    if (!entry->is_regular_file(error) || error) continue;
+    if (absl::Status forgotten = ForgetCachedFile(entry->path()); !forgotten.ok()) return forgotten;
+    ++files.count;
+    files.bytes += entry->file_size(error);
+  }
+  if (error) return ErrnoStatus(error.value(), absl::StrCat("reading ", path_));
+  return files;
+}
 
 absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path, bool initialize) {
   // Looks before it writes anything: what is not ours to open is left as it was found.

@@ -9,8 +9,10 @@
 #ifndef DENIER_STORE_DATA_DIRECTORY_H_
 #define DENIER_STORE_DATA_DIRECTORY_H_
 
+#include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace denier::store {
@@ -28,6 +30,13 @@ class DataDirectory {
   // unreadable. UNAVAILABLE: the disk reports an error.
   static absl::StatusOr<DataDirectory> Open(const std::string& path, bool initialize);
 
+  // Opens the folder of a stopped server, or a restored backup, for reading. Nothing is written,
+  // and the folder need not be writable. No server starts on it meanwhile; others may read it too.
+  // Errors as Open's; PERMISSION_DENIED: not ours to read. With `damaged_format` a FORMAT that is
+  // unreadable is said there, and the rest read as of this program's format.
+  static absl::StatusOr<DataDirectory> OpenForReading(const std::string& path,
+                                                      absl::Status* damaged_format = nullptr);
+
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&& other) noexcept;
   ~DataDirectory();
@@ -35,11 +44,19 @@ class DataDirectory {
   const std::string& path() const { return path_; }            // for Log::Open
   std::string views_path() const { return path_ + "/views"; }  // for Generations
 
+  struct Files {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+  };
+  // Takes all files of the folder out of the operating system's cache, so that whoever reads them
+  // next reads what the disk has. Changes none. A file system in memory has no other copy.
+  absl::StatusOr<Files> ForgetCached() const;
+
  private:
   DataDirectory(std::string path, int lock);
 
   std::string path_;
-  int lock_;  // file descriptor; -1 when moved from
+  int lock_;  // file descriptor; -1 when moved from, and where there is no LOCK to hold
 };
 
 }  // namespace denier::store

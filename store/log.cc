@@ -6,10 +6,12 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <chrono>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -95,6 +97,12 @@ struct BatchHeader {
   Hash root;
 };
 
+std::unique_ptr<rocksdb::FileChecksumGenerator> ChecksumGenerator(const std::string& file_name) {
+  rocksdb::FileChecksumGenContext context;
+  context.file_name = file_name;
+  return rocksdb::GetFileChecksumGenCrc32cFactory()->CreateFileChecksumGenerator(context);
+}
+
 std::optional<BatchHeader> ParseHeader(std::string_view value) {
   if (value.size() < kBatchHeaderBytes) return std::nullopt;
   return BatchHeader{ReadLittleEndian32(value), ReadHash(value.substr(sizeof(std::uint32_t)))};
@@ -148,6 +156,36 @@ absl::StatusOr<std::unique_ptr<Log>> Log::OpenReadOnly(const std::string& direct
   if (!status.ok()) return status;
   log->failure_ = absl::FailedPreconditionError("the log was opened for reading only");
   return log;
+}
+
+absl::StatusOr<Log::Unverified> Log::OpenUnverified(const std::string& directory,
+                                                    const LogOptions& options) {
+  LogOptions reading = options;
+  reading.initialize = false;
+  Unverified opened{.log = std::unique_ptr<Log>(new Log(reading, directory)), .damage = {}};
+  Log& log = *opened.log;
+  const absl::StatusOr<bool> exists = log.HoldsALog();
+  if (!exists.ok()) return exists.status();
+  if (!*exists) return absl::NotFoundError(absl::StrCat("there is no log in ", log.path_));
+
+  absl::Status status = log.OpenForReading();
+  if (absl::IsDataLoss(status)) {
+    opened.damage = status;
+    // As far as the WAL is whole; then without the files that cannot be opened.
+    log.recovery_mode_ = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    status = log.OpenForReading();
+    if (absl::IsDataLoss(status)) {
+      log.tolerates_damaged_files_ = true;
+      status = log.OpenForReading();
+    }
+  }
+  if (!status.ok()) return status;
+  const absl::StatusOr<Head> claimed = log.ClaimedHead();
+  if (absl::IsUnavailable(claimed.status())) return claimed.status();
+  opened.knows_head = claimed.ok();
+  log.head_ = claimed.ok() ? *claimed : Head{std::numeric_limits<Position>::max(), EmptyRoot()};
+  log.failure_ = absl::FailedPreconditionError("the log was opened for reading only");
+  return opened;
 }
 
 Log::Log(const LogOptions& options, const std::string& directory)
@@ -221,6 +259,7 @@ rocksdb::Options Log::RocksDbOptions() const {
   options.track_and_verify_wals_in_manifest = true;
   options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options.paranoid_file_checks = true;
+  options.paranoid_checks = !tolerates_damaged_files_;
   // A failed write stops the log; it is not for RocksDB to go on after it by itself.
   options.max_bgerror_resume_count = 0;
 
@@ -330,7 +369,7 @@ absl::StatusOr<MerkleFrontier> Log::RestoreFrontier(Position size) const {
   const Position stored = size - size % kEventsOfStoredNode;
   std::vector<Hash> peaks;
   for (const MerkleNode& name : MerkleFrontier::PeaksOf(stored)) {
-    const absl::StatusOr<Hash> peak = StoredNode(name, rocksdb::ReadOptions());
+    const absl::StatusOr<Hash> peak = ReadNode(name);
     if (!peak.ok()) return peak.status();
     peaks.push_back(*peak);
   }
@@ -348,10 +387,9 @@ absl::StatusOr<MerkleFrontier> Log::RestoreFrontier(Position size) const {
   return frontier;
 }
 
-absl::StatusOr<Hash> Log::StoredNode(const MerkleNode& name,
-                                     const rocksdb::ReadOptions& options) const {
+absl::StatusOr<Hash> Log::ReadNode(const MerkleNode& name) const {
   std::string value;
-  const rocksdb::Status status = db_->Get(options, NodeKey(name), &value);
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), NodeKey(name), &value);
   const std::string node = absl::StrCat("node ", name.index, " of level ", name.level);
   if (!status.ok()) return FromRocksDb(status, absl::StrCat("reading ", node));
   if (value.size() != sizeof(Hash)) return DataLoss(absl::StrCat(node, " is malformed"));
@@ -689,7 +727,7 @@ absl::Status Log::Verify() const {
                                    " do not give the root that is stored there"));
     }
     for (const MerkleNode& node : completed) {
-      const absl::StatusOr<Hash> stored = StoredNode(node, rocksdb::ReadOptions());
+      const absl::StatusOr<Hash> stored = ReadNode(node);
       if (!stored.ok()) return stored.status();
       if (*stored != node.hash) {
         return DataLoss(absl::StrCat("node ", node.index, " of level ", node.level,
@@ -704,8 +742,20 @@ absl::Status Log::Verify() const {
   return VerifyNodes(head, nodes);
 }
 
-// No node is stored that the events [0, head.next) do not complete: there are `expected` of them.
+// No node is stored that the events [0, head.next) do not complete: there are `expected` of them;
+// and nothing is stored but batches and nodes.
 absl::Status Log::VerifyNodes(const Head& head, std::uint64_t expected) const {
+  const std::unique_ptr<rocksdb::Iterator> all(db_->NewIterator(rocksdb::ReadOptions()));
+  for (const char* after : {"", "c", "o"}) {
+    all->Seek(after);
+    if (!all->status().ok()) return FromRocksDb(all->status(), "looking for foreign keys");
+    if (!all->Valid()) continue;
+    const char prefix = all->key().empty() ? '\0' : all->key()[0];
+    if (prefix != kBatchPrefix && prefix != kNodePrefix) {
+      return DataLoss(absl::StrCat("holds a key that is neither a batch nor a node: ",
+                                   all->key().ToString(/*hex=*/true)));
+    }
+  }
   std::uint64_t found = 0;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(WithinPrefix(kNodePrefix)));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
@@ -719,6 +769,58 @@ absl::Status Log::VerifyNodes(const Head& head, std::uint64_t expected) const {
   if (!it->status().ok()) return FromRocksDb(it->status(), "reading the nodes");
   if (found == expected) return absl::OkStatus();
   return DataLoss(absl::StrCat("has ", found, " nodes where the events give ", expected));
+}
+
+absl::StatusOr<std::vector<Log::File>> Log::CheckFiles() const {
+  std::vector<rocksdb::LiveFileMetaData> metadata;
+  db_->GetLiveFilesMetaData(&metadata);
+  std::vector<File> files;
+  for (const rocksdb::LiveFileMetaData& known : metadata) {
+    File file;
+    file.name = known.relative_filename;
+    // A batch's key comes before every node's.
+    const auto batch_of = [](const std::string& key) -> std::optional<Position> {
+      if (key.size() != kBatchKeyBytes || key[0] != kBatchPrefix) return std::nullopt;
+      return ReadBigEndian64(std::string_view(key).substr(1));
+    };
+    file.first = batch_of(known.smallestkey);
+    if (file.first) file.last = batch_of(known.largestkey);
+    absl::StatusOr<std::string> checksum = ChecksumOf(file);
+    if (absl::IsUnavailable(checksum.status())) return checksum.status();
+    if (!checksum.ok()) {
+      file.damage = std::string(checksum.status().message());
+    } else if (file.bytes != known.size) {
+      file.damage = absl::StrCat("it has ", file.bytes, " bytes, ", known.size, " were written");
+    } else if (known.file_checksum_func_name != ChecksumGenerator(file.name)->Name()) {
+      file.damage = "no checksum of it was kept that this program knows";
+    } else if (*checksum != known.file_checksum) {
+      file.damage = "its bytes do not give the checksum that was kept of it";
+    }
+    files.push_back(std::move(file));
+  }
+  std::sort(files.begin(), files.end(),
+            [](const File& a, const File& b) { return a.name < b.name; });
+  return files;
+}
+
+// Reads the whole file; counts its bytes.
+absl::StatusOr<std::string> Log::ChecksumOf(File& file) const {
+  const std::string path = absl::StrCat(path_, "/", file.name);
+  const std::unique_ptr<rocksdb::FileChecksumGenerator> generator = ChecksumGenerator(file.name);
+  std::unique_ptr<rocksdb::FSSequentialFile> stream;
+  rocksdb::IOStatus status =
+      file_system_->NewSequentialFile(path, rocksdb::FileOptions(), &stream, nullptr);
+  std::vector<char> buffer(std::size_t{1} << 20);
+  while (status.ok()) {
+    rocksdb::Slice read;
+    status = stream->Read(buffer.size(), rocksdb::IOOptions(), &read, buffer.data(), nullptr);
+    if (!status.ok() || read.empty()) break;
+    generator->Update(read.data(), read.size());
+    file.bytes += read.size();
+  }
+  if (!status.ok()) return FromRocksDb(status, absl::StrCat("reading ", path));
+  generator->Finalize();
+  return generator->GetChecksum();
 }
 
 }  // namespace denier::store

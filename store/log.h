@@ -93,6 +93,16 @@ class Log {
   static absl::StatusOr<std::unique_ptr<Log>> OpenReadOnly(const std::string& directory,
                                                            const LogOptions& options = {});
 
+  // What a log that is opened for an inspection turned out to be.
+  struct Unverified;
+
+  // Opens the log of such a folder as far as it can be opened, for whoever compares everything by
+  // himself: nothing is held against the anchor or the tree, head() is what the last batch says of
+  // itself, and damage shows where it is read. Changes no file.
+  // NOT_FOUND: there is no log. DATA_LOSS: it cannot be opened at all. UNAVAILABLE: the disk.
+  static absl::StatusOr<Unverified> OpenUnverified(const std::string& directory,
+                                                   const LogOptions& options = {});
+
   // Syncs the anchor. No reader may be left.
   ~Log();
   Log(const Log&) = delete;
@@ -141,6 +151,28 @@ class Log {
   // root, every stored node. Reads the whole log. Any thread. DATA_LOSS: the first difference.
   absl::Status Verify() const;
 
+  // One of the files that RocksDB made of the WAL.
+  struct File {
+    std::string name;
+    std::uint64_t bytes = 0;
+    // The events whose batches may lie in it begin at `first`, the last batch at `last`; nothing
+    // when it holds nodes alone.
+    std::optional<Position> first;
+    std::optional<Position> last;
+    std::string damage;  // why it is not the file that was written; empty: it is
+  };
+  // Reads every such file from its first byte to its last and computes its checksum again. (What
+  // the WAL holds was checked, record by record, when the log was opened.) UNAVAILABLE: the disk.
+  absl::StatusOr<std::vector<File>> CheckFiles() const;
+
+  // The node of this level and index, of kStoredLevel or above, as it is stored. DATA_LOSS: it is
+  // missing or damaged.
+  absl::StatusOr<Hash> ReadNode(const MerkleNode& name) const;
+
+  // Nothing is stored but batches and nodes, and no node that the events [0, head.next) do not
+  // complete: there are `expected` of them. DATA_LOSS: there is.
+  absl::Status VerifyNodes(const Head& head, std::uint64_t expected) const;
+
  private:
   class Nodes;  // of the tree, for one proof
 
@@ -155,9 +187,6 @@ class Log {
   absl::Status Recover(const Head& trusted);
   absl::StatusOr<Head> ClaimedHead() const;
   absl::StatusOr<MerkleFrontier> RestoreFrontier(Position size) const;
-  absl::StatusOr<Hash> StoredNode(const MerkleNode& name,
-                                  const rocksdb::ReadOptions& options) const;
-  absl::Status VerifyNodes(const Head& head, std::uint64_t expected) const;
   absl::StatusOr<Head> HeadOf(Position size, const Nodes& nodes) const;
 
   absl::Status StartCommit(const Batch& batch, Position expected);
@@ -165,6 +194,8 @@ class Log {
   absl::Status EndCommit(const absl::StatusOr<Head>& committed);
   absl::Status CheckRoom() const;
   void SyncAnchorInBackground();
+
+  absl::StatusOr<std::string> ChecksumOf(File& file) const;
 
   const LogOptions options_;
   const std::shared_ptr<rocksdb::FileSystem> file_system_;
@@ -174,6 +205,7 @@ class Log {
   // RocksDB's default ends the log at a flipped bit and says nothing. This one tells such a bit
   // from a torn tail, but for a few bits, and for those there is the anchor.
   rocksdb::WALRecoveryMode recovery_mode_ = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  bool tolerates_damaged_files_ = false;  // OpenUnverified's last try
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<Anchor> anchor_;  // none where use_anchor is off
   MerkleFrontier frontier_;         // the appending thread's
@@ -190,6 +222,15 @@ class Log {
   bool anchor_sync_due_ = false;   // guarded by mutex_
   std::condition_variable changed_;
   std::thread anchor_syncer_;
+};
+
+struct Log::Unverified {
+  std::unique_ptr<Log> log;
+  // OK, or what RocksDB complained of: the log is then what could be opened in spite of it.
+  absl::Status damage;
+  // False: the last batch cannot be read either, and head() is no head; readers go on to where
+  // damage stops them.
+  bool knows_head = true;
 };
 
 class Log::Reader {

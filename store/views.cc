@@ -140,23 +140,41 @@ Views::Views(std::string directory, const ViewsOptions& options)
 
 absl::StatusOr<std::shared_ptr<Views>> Views::Open(const std::string& directory,
                                                    const ViewsOptions& options) {
+  return Open(directory, options, Mode::kWrite);
+}
+
+absl::StatusOr<std::shared_ptr<Views>> Views::OpenReadOnly(const std::string& directory,
+                                                           const ViewsOptions& options) {
+  return Open(directory, options, Mode::kRead);
+}
+
+absl::StatusOr<std::shared_ptr<Views>> Views::Open(const std::string& directory,
+                                                   const ViewsOptions& options, Mode mode) {
   std::shared_ptr<Views> views(new Views(directory, options));
-  if (absl::Status status = views->OpenDatabase(); !status.ok()) return status;
+  if (absl::Status status = views->OpenDatabase(mode); !status.ok()) return status;
   absl::StatusOr<Cursor> cursor = views->ReadCursor(rocksdb::ReadOptions());
   if (!cursor.ok()) return cursor.status();
   views->cursor_ = *cursor;
   return views;
 }
 
-absl::Status Views::OpenDatabase() {
+absl::Status Views::OpenDatabase(Mode mode) {
   const rocksdb::ColumnFamilyOptions family = FamilyOptions(rocksdb::NewLRUCache(kBlockCacheBytes));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(env_.get()), directory_,
-                                                   {{rocksdb::kDefaultColumnFamilyName, family},
-                                                    {kRequestsFamily, family},
-                                                    {kCursorsFamily, family}},
-                                                   &handles, &db);
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+      {rocksdb::kDefaultColumnFamilyName, family},
+      {kRequestsFamily, family},
+      {kCursorsFamily, family}};
+  rocksdb::DBOptions options = DatabaseOptions(env_.get());
+  rocksdb::Status status;
+  if (mode == Mode::kRead) {
+    options.create_if_missing = false;
+    options.create_missing_column_families = false;
+    status = rocksdb::DB::OpenForReadOnly(options, directory_, families, &handles, &db);
+  } else {
+    status = rocksdb::DB::Open(options, directory_, families, &handles, &db);
+  }
   if (!status.ok()) return ToStatus(status, directory_);
   db_.reset(db);
   rows_ = handles[0];
@@ -262,6 +280,8 @@ absl::StatusOr<std::optional<Position>> Views::FindRequest(std::string_view scop
   return ReadLittleEndian64(**bytes);
 }
 
+absl::Status Views::VerifyFiles() const { return ToStatus(db_->VerifyChecksum(), directory_); }
+
 Views::Snapshot Views::TakeSnapshot() const { return Snapshot(shared_from_this()); }
 
 void Views::DestroyOnClose() {
@@ -302,8 +322,18 @@ absl::StatusOr<std::optional<std::string>> Views::Snapshot::Get(std::string_view
 
 absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::Scan(
     std::string_view prefix, std::string_view start_after, std::size_t limit) const {
-  const std::unique_ptr<rocksdb::Iterator> it(
-      views_->db_->NewIterator(AtThisMoment(), views_->rows_));
+  return ScanFamily(views_->rows_, prefix, start_after, limit);
+}
+
+absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanRequests(
+    std::string_view start_after, std::size_t limit) const {
+  return ScanFamily(views_->requests_, "", start_after, limit);
+}
+
+absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanFamily(
+    rocksdb::ColumnFamilyHandle* family, std::string_view prefix, std::string_view start_after,
+    std::size_t limit) const {
+  const std::unique_ptr<rocksdb::Iterator> it(views_->db_->NewIterator(AtThisMoment(), family));
   it->Seek(std::max(prefix, start_after));
   if (!start_after.empty() && it->Valid() && it->key() == rocksdb::Slice(start_after)) it->Next();
 
@@ -387,6 +417,12 @@ absl::StatusOr<std::shared_ptr<Views>> Generations::OpenCurrent() {
   status = file_system_->DeleteFile(opening, rocksdb::IOOptions(), nullptr);
   if (!status.ok()) return ToStatus(status, directory_);
   return views;
+}
+
+absl::StatusOr<std::shared_ptr<Views>> Generations::OpenCurrentReadOnly() const {
+  absl::StatusOr<std::string> name = CurrentName();
+  if (!name.ok()) return name.status();
+  return Views::OpenReadOnly(PathOf(*name), options_);
 }
 
 absl::StatusOr<std::shared_ptr<Views>> Generations::Start() {

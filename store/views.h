@@ -54,6 +54,11 @@ class Views : public std::enable_shared_from_this<Views> {
   static absl::StatusOr<std::shared_ptr<Views>> Open(const std::string& directory,
                                                      const ViewsOptions& options = {});
 
+  // Opens the generation in `directory`, which must exist, for reading, and changes no file. Commit
+  // and Flush are refused. Errors as Open's.
+  static absl::StatusOr<std::shared_ptr<Views>> OpenReadOnly(const std::string& directory,
+                                                             const ViewsOptions& options = {});
+
   // Deletes the generation in `directory`, which nobody has open.
   static absl::Status Destroy(const std::string& directory, const ViewsOptions& options = {});
 
@@ -84,6 +89,9 @@ class Views : public std::enable_shared_from_this<Views> {
   absl::StatusOr<std::optional<Position>> FindRequest(std::string_view scope,
                                                       std::string_view request_id) const;
 
+  // Reads every block of every file and compares its checksum. DATA_LOSS: the first that differs.
+  absl::Status VerifyFiles() const;
+
   // The rows as they stand now, for a query of more than one.
   Snapshot TakeSnapshot() const;
 
@@ -94,7 +102,10 @@ class Views : public std::enable_shared_from_this<Views> {
   friend class Generations;
   Views(std::string directory, const ViewsOptions& options);
 
-  absl::Status OpenDatabase();
+  enum class Mode { kWrite, kRead };
+  static absl::StatusOr<std::shared_ptr<Views>> Open(const std::string& directory,
+                                                     const ViewsOptions& options, Mode mode);
+  absl::Status OpenDatabase(Mode mode);
   absl::StatusOr<Cursor> ReadCursor(const rocksdb::ReadOptions& options) const;
   absl::StatusOr<std::optional<std::string>> Read(const rocksdb::ReadOptions& options,
                                                   rocksdb::ColumnFamilyHandle* family,
@@ -149,7 +160,15 @@ class Views::Snapshot {
   absl::StatusOr<std::vector<Row>> Scan(std::string_view prefix, std::string_view start_after,
                                         std::size_t limit) const;
 
+  // Likewise of what PutRequest has put, in an order of its own: keys and values as they are
+  // stored, to be compared and not understood.
+  absl::StatusOr<std::vector<Row>> ScanRequests(std::string_view start_after,
+                                                std::size_t limit) const;
+
  private:
+  absl::StatusOr<std::vector<Row>> ScanFamily(rocksdb::ColumnFamilyHandle* family,
+                                              std::string_view prefix, std::string_view start_after,
+                                              std::size_t limit) const;
   friend class Views;
   explicit Snapshot(std::shared_ptr<const Views> views);
 
@@ -177,6 +196,10 @@ class Generations {
   // NOT_FOUND: no CURRENT, or not one that names a generation. DATA_LOSS: the generation is
   // damaged, or the process that was to open it died of it. To both the answer is Start().
   absl::StatusOr<std::shared_ptr<Views>> OpenCurrent();
+
+  // The promoted generation, for reading only: no file is changed. Errors as OpenCurrent's, but
+  // nobody notes whether the process that opens it dies.
+  absl::StatusOr<std::shared_ptr<Views>> OpenCurrentReadOnly() const;
 
   // A new, empty generation beside the others, at cursor 0. It counts once it is promoted.
   absl::StatusOr<std::shared_ptr<Views>> Start();

@@ -180,6 +180,8 @@ Client::Client(Lang lang, Terminal terminal)
   AddApply();
   AddAdmin("status", "GetStatus");
   AddAdmin("rebuild", "RebuildProjections");
+  AddReplay();
+  AddVerify();
   AddCompletion();
 }
 

@@ -70,6 +70,8 @@ class Client {
   void AddAdmin(const char* name, const char* method);
   void AddCompletion();
   void AddExport();  // export.cc
+  void AddReplay();  // replay.cc
+  void AddVerify();  // verify.cc
 
   CLI::App* AddSubcommand(CLI::App* parent, const std::string& name, const std::string& help);
   Message* NewRequest(const google::protobuf::MethodDescriptor& method);
@@ -88,6 +90,9 @@ class Client {
   int RunExplain(v1::ExplainFigureRequest* request);
   int RunEvents(const Message& request);
   int RunApply(const std::string& path, bool atomic);
+  int RunReplay(const std::string& data);
+  int RunVerify(const std::string& data, const std::string& checkpoint_file,
+                const std::string& verifier_key);
   int RunAdmin(const google::protobuf::MethodDescriptor& method, const Message& request);
 
   // True, or the exit code is set and the reason told.

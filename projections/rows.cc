@@ -1,0 +1,117 @@
+#include "projections/rows.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "projections/event_version.h"
+
+namespace denier::projections {
+namespace {
+
+using store::Cursor;
+using store::Position;
+using store::Views;
+
+// One commit folds at most about this much: bounds memory, and how long anybody waits for the
+// thread.
+constexpr Position kMostEventsPerCommit = 10'000;
+constexpr std::size_t kMostBytesPerCommit = std::size_t{16} << 20;
+// What a restart has to fold again at most.
+constexpr Position kMostUnflushedEvents = 200'000;
+constexpr std::size_t kMostCachedRows = 50'000;
+
+// The meta row: of which format the others are.
+constexpr const char* kFormatKey = "format";
+std::string FormatRow() { return std::to_string(kRowFormat); }
+
+}  // namespace
+
+Books::RowReader RowsOf(std::shared_ptr<const Views> views) {
+  return [views = std::move(views)](const std::string& key) { return views->Get(key); };
+}
+
+absl::Status CheckRowFormat(const Views& views) {
+  const absl::StatusOr<std::optional<std::string>> format = views.Get(kFormatKey);
+  if (!format.ok()) return format.status();
+  if (views.cursor().next == 0 || *format == FormatRow()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("they are of format ", format->value_or("(none)"), ", not ", FormatRow()));
+}
+
+Rows::Rows(const store::Log& log, std::shared_ptr<Views> views)
+    : views_(std::move(views)),
+      books_(RowsOf(views_)),
+      reader_(log.ReadFrom(views_->cursor().next)),
+      next_(views_->cursor().next),
+      committed_(next_),
+      flushed_(next_) {}
+
+absl::StatusOr<bool> Rows::FoldSome(Position until) {
+  const Position begun = next_;
+  Cursor cursor;
+  while (next_ < until && !IsCommitDue()) {
+    absl::StatusOr<const store::StoredBatch*> batch = reader_.Next();
+    if (!batch.ok()) return batch.status();
+    if (*batch == nullptr) break;
+    for (const std::string_view bytes : (*batch)->events) {
+      if (absl::Status decoded = DecodeEvent(bytes, next_, event_); !decoded.ok()) return decoded;
+      if (absl::Status folded = FoldOne(event_, bytes.size()); !folded.ok()) return folded;
+    }
+    cursor = (*batch)->head;
+  }
+  if (next_ == begun) return false;
+  if (absl::Status committed = Commit(cursor); !committed.ok()) return committed;
+  if (next_ - flushed_ >= kMostUnflushedEvents) {
+    if (absl::Status flushed = Flush(); !flushed.ok()) return flushed;
+  }
+  return true;
+}
+
+absl::Status Rows::FoldOne(const events::v1::Event& event, std::size_t bytes) {
+  absl::Status folded = books_.Fold(event, next_);
+  if (!books_.status().ok()) return OfRows(books_.status());
+  if (!folded.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("the event at position ", next_, " does not fold: ", folded.message()));
+  }
+  if (!event.request_id().empty()) {
+    write_.PutRequest(event.actor().body_id(), event.request_id(), next_);
+  }
+  uncommitted_bytes_ += bytes;
+  ++next_;
+  return absl::OkStatus();
+}
+
+bool Rows::IsCommitDue() const {
+  return next_ - committed_ >= kMostEventsPerCommit || uncommitted_bytes_ >= kMostBytesPerCommit;
+}
+
+absl::Status Rows::Commit(const Cursor& cursor) {
+  if (committed_ == 0) write_.Put(kFormatKey, FormatRow());
+  books_.TakeChanges([&](const std::string& key, const std::string& row) { write_.Put(key, row); });
+  if (absl::Status committed = views_->Commit(std::exchange(write_, Views::Write()), cursor);
+      !committed.ok()) {
+    return OfRows(committed);
+  }
+  committed_ = next_;
+  uncommitted_bytes_ = 0;
+  books_.EvictRows(kMostCachedRows, next_);
+  return absl::OkStatus();
+}
+
+absl::Status Rows::Flush() {
+  if (flushed_ == next_) return absl::OkStatus();
+  if (absl::Status flushed = views_->Flush(); !flushed.ok()) return OfRows(flushed);
+  flushed_ = next_;
+  return absl::OkStatus();
+}
+
+// What the disk reports is no damage: other rows would meet it too.
+absl::Status Rows::OfRows(absl::Status status) {
+  rows_at_fault_ = status.code() != absl::StatusCode::kUnavailable;
+  return status;
+}
+
+}  // namespace denier::projections
