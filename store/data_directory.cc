@@ -134,9 +134,8 @@ absl::Status CheckEmpty(const std::string& path) {
   }
   closedir(folder);
   if (foreign.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(path,
-                                                    " has no file FORMAT but holds other files (",
-                                                    foreign, "); a new data folder must be empty"));
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, " holds other files (", foreign, "); a new data folder must be empty"));
 }
 
 // Makes the folder and those above it, durably.
@@ -175,6 +174,22 @@ absl::StatusOr<int> Lock(const std::string& path) {
 }
 
 }  // namespace
+
+absl::Status DataDirectory::CheckFormat(const std::string& path) {
+  return store::CheckFormat(path);
+}
+
+absl::StatusOr<DataDirectory> DataDirectory::OpenEmpty(const std::string& path) {
+  absl::Status status = MakeFolder(path);
+  if (status.ok()) status = CheckEmpty(path);
+  if (!status.ok()) return status;
+  absl::StatusOr<int> lock = Lock(path);
+  if (!lock.ok()) return lock.status();
+  DataDirectory directory(path, *lock);
+  status = CheckEmpty(path);  // another process may have filled it meanwhile
+  if (!status.ok()) return status;
+  return directory;
+}
 
 absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path, bool initialize) {
   // Looks before it writes anything: what is not ours to open is left as it was found.

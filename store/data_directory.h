@@ -10,6 +10,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace denier::store {
@@ -26,6 +27,15 @@ class DataDirectory {
   // initialize holds foreign files. PERMISSION_DENIED: not ours to write. DATA_LOSS: FORMAT is
   // unreadable. UNAVAILABLE: the disk reports an error.
   static absl::StatusOr<DataDirectory> Open(const std::string& path, bool initialize);
+
+  // Takes an empty or missing folder for whoever fills it, as restoring a backup does. It becomes a
+  // data folder by the file FORMAT, which is to be written last. FAILED_PRECONDITION: it is not
+  // empty. Other errors as Open's.
+  static absl::StatusOr<DataDirectory> OpenEmpty(const std::string& path);
+
+  // OK: this program can use what the file FORMAT in `path` speaks of. NOT_FOUND: there is none.
+  // Other errors as Open's.
+  static absl::Status CheckFormat(const std::string& path);
 
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&& other) noexcept;
