@@ -37,6 +37,15 @@ class DataDirectory {
   static absl::StatusOr<DataDirectory> OpenForReading(const std::string& path,
                                                       absl::Status* damaged_format = nullptr);
 
+  // Takes an empty or missing folder for whoever fills it, as restoring a backup does. It becomes a
+  // data folder by the file FORMAT, which is to be written last. FAILED_PRECONDITION: it is not
+  // empty. Other errors as Open's.
+  static absl::StatusOr<DataDirectory> OpenEmpty(const std::string& path);
+
+  // OK: this program can use what the file FORMAT in `path` speaks of. NOT_FOUND: there is none.
+  // Other errors as Open's.
+  static absl::Status CheckFormat(const std::string& path);
+
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&& other) noexcept;
   ~DataDirectory();

@@ -43,6 +43,11 @@
 #include "store/position.h"
 #include "store/proof.h"
 
+namespace rocksdb {
+class BackupEngine;
+struct CreateBackupOptions;
+}  // namespace rocksdb
+
 namespace denier::store {
 
 struct LogOptions {
@@ -102,6 +107,13 @@ class Log {
   // NOT_FOUND: there is no log. DATA_LOSS: it cannot be opened at all. UNAVAILABLE: the disk.
   static absl::StatusOr<Unverified> OpenUnverified(const std::string& directory,
                                                    const LogOptions& options = {});
+
+  // Opens the log whose RocksDB folder is `path`, wherever that lies, as OpenReadOnly does;
+  // `trusted` stands for the anchor, and that of no events has everything verified. For backups
+  // (backup.h). DATA_LOSS also where there is no log.
+  static absl::StatusOr<std::unique_ptr<Log>> OpenReadOnlyAt(const std::string& path,
+                                                             const Head& trusted,
+                                                             const LogOptions& options = {});
 
   // Syncs the anchor. No reader may be left.
   ~Log();
@@ -178,10 +190,21 @@ class Log {
 
   Log(const LogOptions& options, const std::string& directory);
 
+  // Adds a backup to `engine`, while appends go on: it has every event before head() as it is when
+  // this is called, and perhaps some after. Its id. store/backup.h does the rest. Any thread.
+  // RESOURCE_EXHAUSTED: this disk, or the backup's, is full. DATA_LOSS: damage. UNAVAILABLE: a disk
+  // reports an error, or the log has failed. ABORTED: the engine was told to stop.
+  absl::StatusOr<std::uint32_t> BackUp(rocksdb::BackupEngine& engine,
+                                       const rocksdb::CreateBackupOptions& options) const;
+
+ private:
+  Log(const LogOptions& options, std::string path, std::string anchor_path);
+
   absl::StatusOr<bool> HoldsALog() const;
   absl::StatusOr<std::optional<Head>> AnchoredHead(bool log_exists) const;
   absl::Status LookBeforeWriting(const std::optional<Head>& anchored);
   rocksdb::Options RocksDbOptions() const;
+  absl::Status OpenVerified(const std::optional<Head>& anchored);
   absl::Status OpenForReading();
   absl::Status OpenForWriting();
   absl::Status Recover(const Head& trusted);
@@ -199,8 +222,8 @@ class Log {
 
   const LogOptions options_;
   const std::shared_ptr<rocksdb::FileSystem> file_system_;
-  const std::string anchor_path_;
   const std::string path_;  // of RocksDB's folder
+  const std::string anchor_path_;
   const std::unique_ptr<rocksdb::Env> env_;
   // RocksDB's default ends the log at a flipped bit and says nothing. This one tells such a bit
   // from a torn tail, but for a few bits, and for those there is the anchor.

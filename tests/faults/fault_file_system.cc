@@ -146,8 +146,10 @@ class FaultFileSystem::Folder : public rocksdb::FSDirectoryWrapper {
     const IOStatus status = disk_->BeginOther();
     if (!status.ok()) return status;
     const std::lock_guard<std::mutex> lock(disk_->mutex_);
-    std::erase_if(disk_->new_names_, [this](const auto& name) {
-      return std::filesystem::path(name.first).parent_path() == std::filesystem::path(path_);
+    // A backup's folders are named "folder/".
+    const std::filesystem::path folder = (std::filesystem::path(path_) / "x").parent_path();
+    std::erase_if(disk_->new_names_, [&folder](const auto& name) {
+      return std::filesystem::path(name.first).parent_path() == folder;
     });
     return status;
   }
