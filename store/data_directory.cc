@@ -234,59 +234,60 @@ absl::StatusOr<DataDirectory::Files> DataDirectory::ForgetCached() const {
   }
   if (error) return ErrnoStatus(error.value(), absl::StrCat("reading ", path_));
   return files;
+}
 
-  absl::Status DataDirectory::CheckFormat(const std::string& path) {
-    return store::CheckFormat(path);
+absl::Status DataDirectory::CheckFormat(const std::string& path) {
+  return store::CheckFormat(path);
+}
+
+absl::StatusOr<DataDirectory> DataDirectory::OpenEmpty(const std::string& path) {
+  absl::Status status = MakeFolder(path);
+  if (status.ok()) status = CheckEmpty(path);
+  if (!status.ok()) return status;
+  absl::StatusOr<int> lock = Lock(path);
+  if (!lock.ok()) return lock.status();
+  DataDirectory directory(path, *lock);
+  status = CheckEmpty(path);  // another process may have filled it meanwhile
+  if (!status.ok()) return status;
+  return directory;
+}
+
+absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path, bool initialize) {
+  // Looks before it writes anything: what is not ours to open is left as it was found.
+  absl::Status format = CheckFormat(path);
+  if (absl::IsNotFound(format) && initialize) {
+    const absl::Status made = MakeFolder(path);
+    if (!made.ok()) return made;
+    const absl::Status empty = CheckEmpty(path);
+    if (!empty.ok()) return empty;
+  } else if (!format.ok()) {
+    return format;
   }
 
-  absl::StatusOr<DataDirectory> DataDirectory::OpenEmpty(const std::string& path) {
-    absl::Status status = MakeFolder(path);
-    if (status.ok()) status = CheckEmpty(path);
-    if (!status.ok()) return status;
-    absl::StatusOr<int> lock = Lock(path);
-    if (!lock.ok()) return lock.status();
-    DataDirectory directory(path, *lock);
-    status = CheckEmpty(path);  // another process may have filled it meanwhile
-    if (!status.ok()) return status;
-    return directory;
-  }
+  absl::StatusOr<int> lock = Lock(path);
+  if (!lock.ok()) return lock.status();
+  DataDirectory directory(path, *lock);
 
-  absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path, bool initialize) {
-    // Looks before it writes anything: what is not ours to open is left as it was found.
-    absl::Status format = CheckFormat(path);
-    if (absl::IsNotFound(format) && initialize) {
-      const absl::Status made = MakeFolder(path);
-      if (!made.ok()) return made;
-      const absl::Status empty = CheckEmpty(path);
-      if (!empty.ok()) return empty;
-    } else if (!format.ok()) {
-      return format;
-    }
+  format = CheckFormat(path);  // another process may have initialized it meanwhile
+  if (absl::IsNotFound(format) && initialize) format = WriteFormat(path);
+  if (!format.ok()) return format;
+  return directory;
+}
 
-    absl::StatusOr<int> lock = Lock(path);
-    if (!lock.ok()) return lock.status();
-    DataDirectory directory(path, *lock);
+DataDirectory::DataDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
 
-    format = CheckFormat(path);  // another process may have initialized it meanwhile
-    if (absl::IsNotFound(format) && initialize) format = WriteFormat(path);
-    if (!format.ok()) return format;
-    return directory;
-  }
+DataDirectory::DataDirectory(DataDirectory&& other) noexcept
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
 
-  DataDirectory::DataDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+DataDirectory& DataDirectory::operator=(DataDirectory&& other) noexcept {
+  DataDirectory moved(std::move(other));
+  std::swap(path_, moved.path_);
+  std::swap(lock_, moved.lock_);
+  return *this;
+}
 
-  DataDirectory::DataDirectory(DataDirectory && other) noexcept
-      : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
-
-  DataDirectory& DataDirectory::operator=(DataDirectory&& other) noexcept {
-    DataDirectory moved(std::move(other));
-    std::swap(path_, moved.path_);
-    std::swap(lock_, moved.lock_);
-    return *this;
-  }
-
-  DataDirectory::~DataDirectory() {
-    if (lock_ >= 0) close(lock_);
-  }
+DataDirectory::~DataDirectory() {
+  if (lock_ >= 0) close(lock_);
+}
 
 }  // namespace denier::store

@@ -161,7 +161,9 @@ absl::StatusOr<Log::Unverified> Log::OpenUnverified(const std::string& directory
                                                     const LogOptions& options) {
   LogOptions reading = options;
   reading.initialize = false;
-  Unverified opened{.log = std::unique_ptr<Log>(new Log(reading, directory)), .damage = {}};
+  Unverified opened{
+      .log = std::unique_ptr<Log>(new Log(reading, directory + "/log", directory + "/anchor")),
+      .damage = {}};
   Log& log = *opened.log;
   const absl::StatusOr<bool> exists = log.HoldsALog();
   if (!exists.ok()) return exists.status();
@@ -187,11 +189,9 @@ absl::StatusOr<Log::Unverified> Log::OpenUnverified(const std::string& directory
   return opened;
 }
 
-Log::Log(const LogOptions& options, const std::string& directory)
-
-    absl::StatusOr<std::unique_ptr<Log>> Log::OpenReadOnlyAt(const std::string& path,
-                                                             const Head& trusted,
-                                                             const LogOptions& options) {
+absl::StatusOr<std::unique_ptr<Log>> Log::OpenReadOnlyAt(const std::string& path,
+                                                         const Head& trusted,
+                                                         const LogOptions& options) {
   LogOptions reading = options;
   reading.initialize = false;
   reading.use_anchor = false;
@@ -845,29 +845,29 @@ absl::StatusOr<std::string> Log::ChecksumOf(File& file) const {
   if (!status.ok()) return FromRocksDb(status, absl::StrCat("reading ", path));
   generator->Finalize();
   return generator->GetChecksum();
+}
 
-  // --------------------------------------------------------------------------------- Backing up
+// --------------------------------------------------------------------------------- Backing up
 
-  absl::StatusOr<std::uint32_t> Log::BackUp(rocksdb::BackupEngine & engine,
-                                            const rocksdb::CreateBackupOptions& options) const {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!failure_.ok()) return failure_;
-    }
-    const absl::Status room =
-        CheckRoom();  // what is only in memory and the WAL is written once more
-    if (!room.ok()) return room;
-    // RocksDB syncs the WAL itself here, which this log never does. Before RocksDB 7.10 that can
-    // leave a MANIFEST that asks for a WAL already deleted, but only one begun meanwhile: this log
-    // begins one when it is opened, and after 1 GiB of changes to the list of its files.
-    rocksdb::BackupID id = 0;
-    const rocksdb::IOStatus status = engine.CreateNewBackup(options, db_.get(), &id);
-    if (status.ok()) return id;
-    if (status.IsIncomplete()) return absl::AbortedError("the backup was stopped");
-    if (status.IsNoSpace()) {
-      return absl::ResourceExhaustedError(absl::StrCat("a disk is full: ", status.ToString()));
-    }
-    return FromRocksDb(status, "backing up");
+absl::StatusOr<std::uint32_t> Log::BackUp(rocksdb::BackupEngine& engine,
+                                          const rocksdb::CreateBackupOptions& options) const {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!failure_.ok()) return failure_;
   }
+  const absl::Status room = CheckRoom();  // what is only in memory and the WAL is written once more
+  if (!room.ok()) return room;
+  // RocksDB syncs the WAL itself here, which this log never does. Before RocksDB 7.10 that can
+  // leave a MANIFEST that asks for a WAL already deleted, but only one begun meanwhile: this log
+  // begins one when it is opened, and after 1 GiB of changes to the list of its files.
+  rocksdb::BackupID id = 0;
+  const rocksdb::IOStatus status = engine.CreateNewBackup(options, db_.get(), &id);
+  if (status.ok()) return id;
+  if (status.IsIncomplete()) return absl::AbortedError("the backup was stopped");
+  if (status.IsNoSpace()) {
+    return absl::ResourceExhaustedError(absl::StrCat("a disk is full: ", status.ToString()));
+  }
+  return FromRocksDb(status, "backing up");
+}
 
 }  // namespace denier::store

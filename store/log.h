@@ -185,11 +185,6 @@ class Log {
   // complete: there are `expected` of them. DATA_LOSS: there is.
   absl::Status VerifyNodes(const Head& head, std::uint64_t expected) const;
 
- private:
-  class Nodes;  // of the tree, for one proof
-
-  Log(const LogOptions& options, const std::string& directory);
-
   // Adds a backup to `engine`, while appends go on: it has every event before head() as it is when
   // this is called, and perhaps some after. Its id. store/backup.h does the rest. Any thread.
   // RESOURCE_EXHAUSTED: this disk, or the backup's, is full. DATA_LOSS: damage. UNAVAILABLE: a disk
@@ -198,6 +193,8 @@ class Log {
                                        const rocksdb::CreateBackupOptions& options) const;
 
  private:
+  class Nodes;  // of the tree, for one proof
+
   Log(const LogOptions& options, std::string path, std::string anchor_path);
 
   absl::StatusOr<bool> HoldsALog() const;
