@@ -122,7 +122,7 @@ int Client::RunReplay(const std::string& data) {
   const bool of_other_format = absl::IsFailedPrecondition(replayed->no_rows);
   const bool equal =
       replayed->no_rows.ok() ? replayed->compared.equal() : missing || of_other_format;
-  const int code = equal ? kDone : kProjectionsDiffer;
+  const int code = equal ? static_cast<int>(kDone) : static_cast<int>(kProjectionsDiffer);
   const std::string root = store::ToHex(replayed->head.root);
   const RowsCompared& compared = replayed->compared;
 

@@ -17,6 +17,7 @@
 #include "projections/calendar.h"
 #include "projections/event_version.h"
 #include "projections/rows.h"
+#include "services/cli/failure.h"
 #include "services/rules/redecide.h"
 #include "services/sequencer.h"
 #include "store/anchor.h"
