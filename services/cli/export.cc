@@ -232,8 +232,7 @@ class Exporter {
                          "the server gave a checkpoint of another position"));
       return false;
     }
-    // INVALID_FIELD: a server that has not learnt to sign.
-    if (failure.reason != "NO_CHECKPOINT_KEY" && failure.reason != "INVALID_FIELD") {
+    if (failure.reason != "NO_CHECKPOINT_KEY") {
       client_.terminal_.err << Explain(failure, client_.endpoint_.server, client_.style_.lang);
       client_.exit_code_ = ExitCodeOf(failure);
       return false;
