@@ -20,6 +20,9 @@ int main(int argc, char** argv) {
   app.add_option("--data", options.data_directory, "Data folder")->required()->type_name("DIR");
   app.add_flag("--init", options.initialize,
                "Allow a new, empty log, and a log whose anchor is gone");
+  app.add_option("--backup-dir", options.backup_directory,
+                 "Folder for the backups that `denier backup create` asks for")
+      ->type_name("DIR");
   app.add_option("--listen", options.listen, "Address of the API; port 0: any free one")
       ->type_name("HOST:PORT")
       ->capture_default_str();

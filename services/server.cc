@@ -347,7 +347,10 @@ absl::Status Server::Parts::StartSequencer() {
   commands_ = std::make_unique<CommandService>(*sequencer_, principals_, log_, metrics_);
   queries_ = std::make_unique<QueryService>(*runner_, *events_, principals_);
   audit_ = std::make_unique<AuditService>(*events_, *runner_, principals_, checkpoints_.get());
-  admin_ = std::make_unique<AdminService>(*events_, *runner_, principals_);
+  BackupPlan backups{.data_directory = directory_->path(), .folder = options_.backup_directory};
+  backups.options.file_system = options_.file_system;
+  backups.options.min_free_bytes = options_.min_free_bytes;
+  admin_ = std::make_unique<AdminService>(*events_, *runner_, principals_, std::move(backups));
   return absl::OkStatus();
 }
 
@@ -427,6 +430,7 @@ void Server::Parts::EndCalls() {
   grpc_server_->GetHealthCheckService()->Shutdown();
   commands_->Stop();
   audit_->Stop();
+  admin_->Stop();
   std::this_thread::sleep_for(kFarewell);
   grpc_server_->Shutdown(std::chrono::system_clock::now() + options_.grace);
   grpc_server_ = nullptr;

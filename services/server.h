@@ -21,6 +21,9 @@ struct ServerOptions {
   std::string data_directory;
   bool initialize = false;  // allows a new log, and anchoring one whose anchor is gone
 
+  // Where CreateBackup puts its backups; empty: nowhere. Best on another disk than the data.
+  std::string backup_directory;
+
   // HOST:PORT; port 0: any free one.
   std::string listen = "127.0.0.1:7163";
   std::string metrics = "127.0.0.1:7164";  // "off": nowhere
