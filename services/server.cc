@@ -336,7 +336,6 @@ absl::Status Server::Parts::StartSequencer() {
   sequencer_options.observer.committed = [this](std::size_t events,
                                                 std::chrono::microseconds sync_time) {
     metrics_.Committed(events, sync_time);
-    
   };
   sequencer_options.observer.queued = [this](std::size_t commands) { metrics_.Queued(commands); };
   sequencer_options.observer.failed = [this](const absl::Status& status) { LogFailed(status); };
@@ -347,7 +346,9 @@ absl::Status Server::Parts::StartSequencer() {
   commands_ = std::make_unique<CommandService>(*sequencer_, principals_, log_, metrics_);
   queries_ = std::make_unique<QueryService>(*runner_, *events_, principals_);
   audit_ = std::make_unique<AuditService>(*events_, *runner_, principals_, checkpoints_.get());
-  BackupPlan backups{.data_directory = directory_->path(), .folder = options_.backup_directory};
+  BackupPlan backups;
+  backups.data_directory = directory_->path();
+  backups.folder = options_.backup_directory;
   backups.options.file_system = options_.file_system;
   backups.options.min_free_bytes = options_.min_free_bytes;
   admin_ = std::make_unique<AdminService>(*events_, *runner_, principals_, std::move(backups));

@@ -177,6 +177,7 @@ Client::Client(Lang lang, Terminal terminal)
   AddExplain();
   AddEvents();
   AddExport();
+  AddProofs();
   AddApply();
   AddAdmin("status", "GetStatus");
   AddAdmin("rebuild", "RebuildProjections");

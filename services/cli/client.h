@@ -54,6 +54,8 @@ class Client {
  private:
   friend class Exporter;
 
+  class Proof;  // proof_command.cc
+
   struct Query {
     const char* name;
     const char* method;
@@ -70,6 +72,7 @@ class Client {
   void AddAdmin(const char* name, const char* method);
   void AddCompletion();
   void AddExport();  // export.cc
+  void AddProofs();  // proof_command.cc
   void AddReplay();  // replay.cc
   void AddVerify();  // verify.cc
 
@@ -91,6 +94,12 @@ class Client {
   int RunEvents(const Message& request);
   int RunApply(const std::string& path, bool atomic);
   int RunReplay(const std::string& data);
+  int RunCheckpoint(std::optional<std::int64_t> size, bool fresh, bool key_only,
+                    const std::string& out_file);
+  int RunProveInclusion(std::int64_t position, const std::string& checkpoint_file,
+                        const std::string& key);
+  int RunProveConsistency(const std::string& old_file, const std::string& new_file,
+                          const std::string& key, const std::string& out_file);
   int RunVerify(const std::string& data, const std::string& checkpoint_file,
                 const std::string& verifier_key);
   int RunAdmin(const google::protobuf::MethodDescriptor& method, const Message& request);

@@ -15,7 +15,7 @@
 namespace denier::cli {
 
 // What `denier` exits with.
-enum ExitCode { kDone = 0, kRefused = 1, kUsage = 2, kTrouble = 3 };
+enum ExitCode { kDone = 0, kRefused = 1, kUsage = 2, kTrouble = 3, kNotProven = 4 };
 
 // A google.rpc.Status, its details unpacked.
 struct Failure {

@@ -1,5 +1,5 @@
-// `denier checkpoint` and `denier proof`: how far the log has got, signed; and what a server says of
-// its log, checked against what was signed, here and without trusting the server.
+// `denier checkpoint` and `denier proof`: how far the log has got, signed; and what a server says
+// of its log, checked against what was signed, here and without trusting the server.
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +16,7 @@
 #include "denier/v1/audit_service.grpc.pb.h"
 #include "denier/v1/audit_service.pb.h"
 #include "nlohmann/json.hpp"
+#include "projections/event_version.h"
 #include "services/cli/client.h"
 #include "services/cli/grid.h"
 #include "services/cli/values.h"
@@ -149,8 +150,8 @@ class Client::Proof {
     return passed;
   }
   std::string Events(std::int64_t count) const {
-    return Count(count, lang_) + (count == 1 ? Say(" écriture", " event")
-                                             : Say(" écritures", " events"));
+    return Count(count, lang_) +
+           (count == 1 ? Say(" écriture", " event") : Say(" écritures", " events"));
   }
   bool Shorter(const Head& head, std::int64_t has);
   // Of the server, OK or UNKNOWN_POSITION; else the reason is told.
@@ -269,12 +270,14 @@ bool Client::Proof::Inclusion(const Head& head, std::int64_t position) {
     if (store::AsBytes(*leaf) != proof.leaf_hash()) {
       return Check("event", false,
                    Say("les octets que le serveur montre (", "the bytes that the server shows (") +
-                       bytes +
-                       Say(") ont l'empreinte ", ") have the leaf hash ") + store::ToHex(*leaf) +
+                       bytes + Say(") ont l'empreinte ", ") have the leaf hash ") +
+                       store::ToHex(*leaf) +
                        Say(", et sa preuve porte sur ", ", and its proof is about ") +
                        HexOf(proof.leaf_hash()));
     }
-    if (!record_->mutable_event()->ParseFromString(record_->stored())) {
+    if (!projections::DecodeEvent(record_->stored(), static_cast<store::Position>(position),
+                                  *record_->mutable_event())
+             .ok()) {
       return Check("event", false,
                    Say("les octets que le serveur montre ne sont pas une écriture",
                        "the bytes that the server shows are no event"));
@@ -307,10 +310,11 @@ bool Client::Proof::Inclusion(const Head& head, std::int64_t position) {
                      Events(SizeOf(head)) + Say(" sa racine est ", " its root is ") +
                      HexOf(proof.root()));
   }
-  return Check("path", false,
-               Say("le chemin que donne le serveur ne mène pas de cette empreinte à la racine signée",
-                   "the path that the server gives does not lead from this leaf hash to the root "
-                   "that was signed"));
+  return Check(
+      "path", false,
+      Say("le chemin que donne le serveur ne mène pas de cette empreinte à la racine signée",
+          "the path that the server gives does not lead from this leaf hash to the root "
+          "that was signed"));
 }
 
 bool Client::Proof::NotShorter(const Head& earlier, const Head& later, bool is_server) {
@@ -346,12 +350,11 @@ bool Client::Proof::BeginsWith(const Head& earlier, const Head& later) {
                          " hashes of the proof give both roots that were signed"));
   }
   const auto differs = [&](const Head& head, const std::string& root) {
-    return Check("history", false,
-                 Say("l'histoire a été RÉÉCRITE\u00a0: sur les ",
-                     "history was REWRITTEN: over the ") +
-                     Events(SizeOf(head)) + Say(" la racine signée est ", " the root signed is ") +
-                     store::ToHex(head.root) + Say(", celle du serveur ", ", the server's ") +
-                     HexOf(root));
+    return Check(
+        "history", false,
+        Say("l'histoire a été RÉÉCRITE\u00a0: sur les ", "history was REWRITTEN: over the ") +
+            Events(SizeOf(head)) + Say(" la racine signée est ", " the root signed is ") +
+            store::ToHex(head.root) + Say(", celle du serveur ", ", the server's ") + HexOf(root));
   };
   if (store::AsBytes(earlier.root) != proof.old_root()) return differs(earlier, proof.old_root());
   if (store::AsBytes(later.root) != proof.new_root()) return differs(later, proof.new_root());
@@ -377,14 +380,17 @@ int Client::Proof::End(const std::string& conclusion) {
         out << "\n" << ShowEventHeading(client_.style_) << ShowEvent(*record_, client_.style_);
       }
     } else {
-      out << Say("NON PROUVÉ\u00a0: échec du contrôle «\u00a0", "NOT PROVEN: the check that failed is \"")
+      out << Say("NON PROUVÉ\u00a0: échec du contrôle «\u00a0",
+                 "NOT PROVEN: the check that failed is \"")
           << lines_.back().check << Say("\u00a0».\n", "\".\n");
     }
   } else if (client_.style_.format == Format::kCsv) {
     Grid grid{.columns = {{"check"}, {"passed"}, {"detail"}}};
     for (const Line& line : lines_) {
       grid.rows.push_back({line.check,
-                           !line.passed.has_value() ? "" : *line.passed ? "true" : "false",
+                           !line.passed.has_value() ? ""
+                           : *line.passed           ? "true"
+                                                    : "false",
                            line.detail});
     }
     out << ToCsv(grid);
@@ -424,11 +430,10 @@ void Client::AddProofs() {
                    Say("Sur les N premières écritures ; sinon le dernier publié",
                        "Over the first N events; else the newest that was published"))
       ->option_text("N");
-  checkpoint->add_flag("--fresh", wanted->fresh,
-                       Say("Sur toutes les écritures de cet instant",
-                           "Over every event of this instant"));
-  checkpoint
-      ->add_option("--out", wanted->out, Say("Dans ce fichier", "Into this file"))
+  checkpoint->add_flag(
+      "--fresh", wanted->fresh,
+      Say("Sur toutes les écritures de cet instant", "Over every event of this instant"));
+  checkpoint->add_option("--out", wanted->out, Say("Dans ce fichier", "Into this file"))
       ->option_text(file);
   checkpoint->add_flag("--verifier-key", wanted->key_only,
                        Say("Seulement la clé qui sert à vérifier les signatures",
@@ -462,10 +467,10 @@ void Client::AddProofs() {
     std::int64_t position = 0;
     std::string earlier, later = "fresh", key, out;
   };
-  CLI::App* inclusion = AddSubcommand(
-      proof, "inclusion",
-      Say("Une écriture est dans le journal du point de contrôle, telle quelle",
-          "An event is in the log of the checkpoint, as it is"));
+  CLI::App* inclusion =
+      AddSubcommand(proof, "inclusion",
+                    Say("Une écriture est dans le journal du point de contrôle, telle quelle",
+                        "An event is in the log of the checkpoint, as it is"));
   const auto event = std::make_shared<Asked>();
   inclusion
       ->add_option("POSITION", event->position,
@@ -488,7 +493,8 @@ void Client::AddProofs() {
 
   CLI::App* consistency = AddSubcommand(
       proof, "consistency",
-      Say("Le journal commence par celui d'un point de contrôle antérieur\u00a0: rien n'est réécrit",
+      Say("Le journal commence par celui d'un point de contrôle antérieur\u00a0: rien n'est "
+          "réécrit",
           "The log begins with that of an earlier checkpoint: nothing was rewritten"));
   const auto logs = std::make_shared<Asked>();
   consistency
@@ -551,10 +557,10 @@ int Client::RunCheckpoint(std::optional<std::int64_t> size, bool fresh, bool key
     return kTrouble;
   }
   terminal_.out << Say("Écrit dans ", "Written to ") << out_file << Say("\u00a0: ", ": ")
-                << (key_only ? Say("la clé de vérification", "the verifier key")
-                             : Say("point de contrôle sur ", "checkpoint over ") +
-                                   Count(response.size(), style_.lang) +
-                                   Say(" écritures", " events"))
+                << (key_only
+                        ? Say("la clé de vérification", "the verifier key")
+                        : Say("point de contrôle sur ", "checkpoint over ") +
+                              Count(response.size(), style_.lang) + Say(" écritures", " events"))
                 << "\n";
   return kDone;
 }
@@ -570,16 +576,16 @@ int Client::RunProveInclusion(std::int64_t position, const std::string& checkpoi
     proof.Inclusion(head, position);
   }
   const std::string number = std::to_string(position);
-  return proof.End(proof.showed_event()
-                       ? Say("l'écriture ", "event ") + number +
-                             Say(" est dans le journal de ce point de contrôle, à cette place et "
-                                 "telle quelle.",
-                                 " is in the log of this checkpoint, at this place and as it is.")
-                       : Say("une écriture de cette empreinte est à la position ",
-                             "an event with this leaf hash is at position ") +
-                             number +
-                             Say(" du journal de ce point de contrôle.",
-                                 " of the log of this checkpoint."));
+  return proof.End(
+      proof.showed_event()
+          ? Say("l'écriture ", "event ") + number +
+                Say(" est dans le journal de ce point de contrôle, à cette place et "
+                    "telle quelle.",
+                    " is in the log of this checkpoint, at this place and as it is.")
+          : Say("une écriture de cette empreinte est à la position ",
+                "an event with this leaf hash is at position ") +
+                number +
+                Say(" du journal de ce point de contrôle.", " of the log of this checkpoint."));
 }
 
 int Client::RunProveConsistency(const std::string& old_file, const std::string& new_file,
@@ -600,10 +606,10 @@ int Client::RunProveConsistency(const std::string& old_file, const std::string& 
   }
   Head earlier;
   Head later;
-  const std::string what = fresh ? Say("le point de contrôle de cet instant (",
-                                       "the checkpoint of this instant (") +
-                                       endpoint_.server + ")"
-                                 : new_file;
+  const std::string what =
+      fresh ? Say("le point de contrôle de cet instant (", "the checkpoint of this instant (") +
+                  endpoint_.server + ")"
+            : new_file;
   const bool proven = proof.Signed("signature", old_file, old_note, &earlier) &&
                       proof.Signed("new_signature", what, new_note, &later) &&
                       proof.NotShorter(earlier, later, fresh) && proof.BeginsWith(earlier, later);
