@@ -10,6 +10,7 @@
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
 #include "projections/books.h"
+#include "projections/event_version.h"
 #include "projections/posting.h"
 #include "projections/touched.h"
 
@@ -114,10 +115,7 @@ absl::Status ForEachEvent(const store::Log& log, const std::string& agreement_id
     if (*batch == nullptr) return absl::OutOfRangeError("the log ends before the moment");
     for (const std::string_view bytes : (*batch)->events) {
       if (position == moment.next) return absl::OkStatus();
-      if (!event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        return absl::DataLossError(
-            absl::StrCat("the event at position ", position, " does not decode"));
-      }
+      if (absl::Status decoded = DecodeEvent(bytes, position, event); !decoded.ok()) return decoded;
       if (event.agreement_id() == agreement_id && Counts(event, moment)) {
         const absl::StatusOr<bool> go_on = fold(event, position);
         if (!go_on.ok()) return go_on.status();

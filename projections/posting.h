@@ -64,8 +64,8 @@ struct Posting {
   Ledger ledger = Ledger::kAe;
   Basis basis = Basis::kActual;
   Account account = Account::kSource;
-  int origin_year = 0;          // year of origin of the commitment line; 0 when it has none
-  std::string_view product_id;  // empty when it has none
+  int origin_year = 0;               // year of origin of the commitment line; 0 when it has none
+  std::string_view product_id = {};  // empty when it has none
   std::int64_t cents = 0;
 };
 using PostingList = absl::InlinedVector<Posting, 8>;

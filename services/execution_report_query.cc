@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "projections/calendar.h"
+#include "projections/event_version.h"
 #include "projections/execution_report.h"
 #include "services/readers.h"
 
@@ -59,11 +60,8 @@ std::optional<Refusal> AnswerExecutionReport(const v1::GetExecutionReportRequest
       return rules::Refuse(v1::ERROR_REASON_DAMAGED, "the log ends before what is folded of it");
     }
     for (const std::string_view bytes : (*batch)->events) {
-      if (!event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        return rules::Refuse(
-            v1::ERROR_REASON_DAMAGED,
-            "the event at position " + std::to_string(position) + " does not decode");
-      }
+      const absl::Status decoded = projections::DecodeEvent(bytes, position, event);
+      if (!decoded.ok()) return Unreadable(decoded);
       if (absl::Status added = maker.Add(position, event); !added.ok()) return Unreadable(added);
       if (++position == next) break;
     }

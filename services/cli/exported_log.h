@@ -22,13 +22,14 @@ namespace denier::cli {
 
 // What an export says of itself.
 struct Provenance {
-  std::uint64_t size = 0;           // events of the log that it was made at
-  std::optional<store::Hash> root;  // over them; absent: not all are here, and nobody stated it
-  bool root_computed = false;       // from every one of them; else it is only the checkpoint's word
-  std::string checkpoint;           // signed note; empty: the server has no key
-  std::string verifier_key;         // of the checkpoint; empty without one
-  std::string agreement_id;         // only its events are in the export; empty: those of all
-  bool partial = false;             // some of the `size` events are not in the export
+  std::uint64_t size = 0;  // events of the log that it was made at
+  std::optional<store::Hash> root =
+      {};                         // over them; absent: not all are here, and nobody stated it
+  bool root_computed = false;     // from every one of them; else it is only the checkpoint's word
+  std::string checkpoint = {};    // signed note; empty: the server has no key
+  std::string verifier_key = {};  // of the checkpoint; empty without one
+  std::string agreement_id = {};  // only its events are in the export; empty: those of all
+  bool partial = false;           // some of the `size` events are not in the export
 };
 
 // 64 digits; empty without a root.

@@ -1,5 +1,7 @@
-// What an auditor reads: checkpoints and proofs, of a server that is honest, and of one that is not.
-// The server is a log in memory that lies as a test says; it is called over gRPC.
+// What an auditor reads: checkpoints and proofs, of a server that is honest, and of one that is
+// not. The server is a log in memory that lies as a test says; it is called over gRPC.
+#include "store/proof.h"
+
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -24,7 +26,6 @@
 #include "services/cli/client.h"
 #include "store/checkpoint.h"
 #include "store/merkle.h"
-#include "store/proof.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::cli {
@@ -90,7 +91,8 @@ class Server final : public v1::AuditService::Service {
     response->set_position(request->position());
     response->set_size(request->size());
     response->set_leaf_hash(std::string(store::AsBytes(store::LeafHash(events[position]))));
-    for (const store::Hash& hash : *store::InclusionPath(position, size, Nodes())) {
+    const auto path = store::InclusionPath(position, size, Nodes());
+    for (const store::Hash& hash : path.value()) {
       response->add_hashes(std::string(store::AsBytes(hash)));
     }
     response->set_root(std::string(store::AsBytes(RootAt(size))));
@@ -106,7 +108,8 @@ class Server final : public v1::AuditService::Service {
     if (new_size > events.size()) return UnknownPosition();
     response->set_old_size(request->old_size());
     response->set_new_size(request->new_size());
-    for (const store::Hash& hash : *store::ConsistencyPath(old_size, new_size, Nodes())) {
+    const auto path = store::ConsistencyPath(old_size, new_size, Nodes());
+    for (const store::Hash& hash : path.value()) {
       response->add_hashes(std::string(store::AsBytes(hash)));
     }
     response->set_old_root(std::string(store::AsBytes(RootAt(old_size))));
@@ -215,11 +218,11 @@ class ProofTest : public ::testing::Test {
 
   // The verdict and the check that it names, and no other verdict.
   static testing::Matcher<Said> FailsBy(const std::string& check) {
-    return AllOf(testing::Field(&Said::code, kNotProven),
-                 testing::Field(&Said::out,
-                                AllOf(HasSubstr("NOT PROVEN: the check that failed is \"" + check +
-                                                "\""),
-                                      Not(HasSubstr("\nPROVEN")))));
+    return AllOf(
+        testing::Field(&Said::code, kNotProven),
+        testing::Field(&Said::out,
+                       AllOf(HasSubstr("NOT PROVEN: the check that failed is \"" + check + "\""),
+                             Not(HasSubstr("\nPROVEN")))));
   }
 
   const store::TemporaryFolder folder_;
@@ -253,8 +256,7 @@ TEST_F(ProofTest, PrintsTheKeyWithItsRemark) {
 }
 
 TEST_F(ProofTest, AServerWithoutAKeySaysSo) {
-  server_.refusal =
-      Server::Refused(grpc::StatusCode::FAILED_PRECONDITION, "NO_CHECKPOINT_KEY");
+  server_.refusal = Server::Refused(grpc::StatusCode::FAILED_PRECONDITION, "NO_CHECKPOINT_KEY");
   const Said said = Run({"checkpoint"});
   EXPECT_EQ(said.code, kRefused);
   EXPECT_THAT(said.err, HasSubstr("--checkpoint-key"));
@@ -273,11 +275,11 @@ TEST_F(ProofTest, ProvesAnEvent) {
                     HasSubstr("hashes of the proof lead to the root that was signed"),
                     HasSubstr("PROVEN: event 4 is in the log of this checkpoint"),
                     HasSubstr("e-4")));  // and what the event says
-  EXPECT_THAT(Run({"proof", "inclusion", "4", "--checkpoint", checkpoint, "--key", key()},
-                  Lang::kFrench)
-                  .out,
-              AllOf(HasSubstr("est signé par denier/log"), HasSubstr("PROUVÉ"),
-                    HasSubstr("l'écriture 4 est dans le journal de ce point de contrôle")));
+  EXPECT_THAT(
+      Run({"proof", "inclusion", "4", "--checkpoint", checkpoint, "--key", key()}, Lang::kFrench)
+          .out,
+      AllOf(HasSubstr("est signé par denier/log"), HasSubstr("PROUVÉ"),
+            HasSubstr("l'écriture 4 est dans le journal de ce point de contrôle")));
 
   const auto json = nlohmann::json::parse(Inclusion(4, checkpoint, {"--format", "json"}).out);
   EXPECT_EQ(json.at("proven"), true);
@@ -293,9 +295,8 @@ TEST_F(ProofTest, TakesTheKeyFromAFile) {
     EXPECT_EQ(Run({"proof", "inclusion", "1", "--checkpoint", checkpoint, option, file}).code,
               kDone);
   }
-  EXPECT_EQ(
-      Run({"proof", "inclusion", "1", "--checkpoint", checkpoint, "--key", "nonsense"}).code,
-      kUsage);
+  EXPECT_EQ(Run({"proof", "inclusion", "1", "--checkpoint", checkpoint, "--key", "nonsense"}).code,
+            kUsage);
   EXPECT_EQ(Inclusion(1, folder_.path() + "/none").code, kUsage);
   EXPECT_EQ(Run({"proof", "inclusion", "1", "--checkpoint", checkpoint}).code, kUsage);
 }
