@@ -336,6 +336,7 @@ absl::Status Server::Parts::StartSequencer() {
   sequencer_options.observer.committed = [this](std::size_t events,
                                                 std::chrono::microseconds sync_time) {
     metrics_.Committed(events, sync_time);
+    if (checkpoints_ != nullptr) checkpoints_->NotifyHead();
   };
   sequencer_options.observer.queued = [this](std::size_t commands) { metrics_.Queued(commands); };
   sequencer_options.observer.failed = [this](const absl::Status& status) { LogFailed(status); };
