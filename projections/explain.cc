@@ -420,4 +420,49 @@ absl::Status ExplainRegister(const store::Log& log, const std::string& agreement
   return read.ok() ? tally.Check() : read;
 }
 
+absl::Status ExplainExecutionReport(const store::Log& log, const ExecutionReportScope& scope,
+                                    const Moment& moment, Position from, Figure& figure,
+                                    TakeShare take, absl::FunctionRef<bool()> cancelled) {
+  // The rows whose figures are additive, all of them: the total is the row without names.
+  const auto additive = [](const v1::ExecutionReport& report) {
+    v1::ExecutionReport rows;
+    *rows.mutable_envelopes() = report.envelopes();
+    *rows.mutable_bodies() = report.bodies();
+    *rows.add_bodies() = report.total();
+    return rows;
+  };
+  // The maker leaves out by itself what takes effect too late.
+  const Moment known{.next = moment.next};
+  ExecutionReportMaker whole(scope);
+  absl::Status read =
+      ForEachEvent(log, scope.agreement_id, known, cancelled,
+                   [&](const Event& event, Position position) -> absl::StatusOr<bool> {
+                     if (absl::Status added = whole.Add(position, event); !added.ok()) return added;
+                     return true;
+                   });
+  if (!read.ok()) return read;
+  const absl::StatusOr<v1::ExecutionReport> report = whole.Finish();
+  if (!report.ok()) return report.status();
+  absl::StatusOr<Figure> found = FindFigure(additive(*report), figure.name);
+  if (!found.ok()) return found.status();
+  figure = *std::move(found);
+
+  ExecutionReportMaker maker(scope);
+  Tally tally(figure, from, take);
+  read = ForEachEvent(log, scope.agreement_id, known, cancelled,
+                      [&](const Event& event, Position position) -> absl::StatusOr<bool> {
+                        absl::Status added = maker.Add(position, event);
+                        if (!added.ok()) return added;
+                        const auto shares = maker.SharesOf(position, event);
+                        if (!shares.ok()) return shares.status();
+                        const absl::StatusOr<Figure> share =
+                            FindFigure(additive(*shares), figure.name, Empty::kNothing);
+                        if (!share.ok() && !absl::IsNotFound(share.status())) {
+                          return share.status();
+                        }
+                        return tally.Add(event, position, share.ok() ? share->cents : 0);
+                      });
+  return read.ok() ? tally.Check() : read;
+}
+
 }  // namespace denier::projections

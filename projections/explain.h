@@ -17,6 +17,7 @@
 #include "denier/events/v1/event.pb.h"
 #include "denier/v1/query_service.pb.h"
 #include "google/protobuf/message.h"
+#include "projections/execution_report.h"
 #include "projections/moment.h"
 #include "projections/reports.h"
 #include "store/log.h"
@@ -72,6 +73,13 @@ absl::Status Explain(const store::Log& log, const AgreementRows& rows, const Mom
 absl::Status ExplainRegister(const store::Log& log, const std::string& agreement_id,
                              const Moment& moment, const Figure& figure, store::Position from,
                              TakeShare take, absl::FunctionRef<bool()> cancelled);
+
+// The same for a figure of the compte rendu: of an envelope, of a body, or the total, with names as
+// in its rows. `figure` has the name alone, and gets the rest. Errors also as
+// ExecutionReportMaker's and FindFigure's.
+absl::Status ExplainExecutionReport(const store::Log& log, const ExecutionReportScope& scope,
+                                    const Moment& moment, store::Position from, Figure& figure,
+                                    TakeShare take, absl::FunctionRef<bool()> cancelled);
 
 }  // namespace denier::projections
 

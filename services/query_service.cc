@@ -507,7 +507,23 @@ Answered Answer(const Query& query, const v1::ExplainFigureRequest& request,
 
   projections::AgreementRows rows;
   projections::Figure figure;
-  if (IsOfRegister(name)) {
+  projections::ExecutionReportScope period;
+  if (name.report() == v1::REPORT_EXECUTION_REPORT) {
+    auto known = FindAgreement(query, request.header());
+    if (auto* refusal = std::get_if<Refusal>(&known)) return std::move(*refusal);
+    if (!projections::IsDay(name.from_date()) || !projections::IsDay(name.until_date()) ||
+        name.until_date() < name.from_date()) {
+      return rules::InvalidField("name.from_date", "want the days of a period");
+    }
+    figure.name = name;
+    period = {.agreement_id = request.header().agreement_id(),
+              .from_date = name.from_date(),
+              .until_date = name.until_date(),
+              .effective_until = request.header().effective_until(),
+              .sees = [sight = std::get<Known>(known).sight](std::string_view envelope_id) {
+                return sight.SeesEnvelope(envelope_id);
+              }};
+  } else if (IsOfRegister(name)) {
     auto found = FindRegisterFigure(query, request);
     if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
     figure = std::get<projections::Figure>(std::move(found));
@@ -540,12 +556,18 @@ Answered Answer(const Query& query, const v1::ExplainFigureRequest& request,
   };
   const auto cancelled = [&] { return query.cancelled(); };
   const store::Position begin = first_page ? 0 : from;
+  const bool of_period = name.report() == v1::REPORT_EXECUTION_REPORT;
   const absl::Status explained =
-      IsOfRegister(name)
+      of_period ? projections::ExplainExecutionReport(query.log, period, query.moment, begin,
+                                                      figure, take, cancelled)
+      : IsOfRegister(name)
           ? projections::ExplainRegister(query.log, request.header().agreement_id(), query.moment,
                                          figure, begin, take, cancelled)
           : projections::Explain(query.log, rows, query.moment, figure, begin, take, cancelled);
   if (absl::IsCancelled(explained)) return std::nullopt;
+  if (absl::IsNotFound(explained) || absl::IsInvalidArgument(explained)) {
+    return NoFigure(explained, name);
+  }
   if (!explained.ok()) return Unreadable(explained);
   if (first_page) {
     response.set_figure_cents(figure.cents);

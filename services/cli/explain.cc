@@ -157,7 +157,8 @@ void Client::AddExplain() {
       {"follow-up", v1::REPORT_PAYMENT_FOLLOW_UP},
       {"trial-balance", v1::REPORT_TRIAL_BALANCE},
       {"commitment", v1::REPORT_COMMITMENT},
-      {"payment", v1::REPORT_PAYMENT}};
+      {"payment", v1::REPORT_PAYMENT},
+      {"execution-report", v1::REPORT_EXECUTION_REPORT}};
   std::string names;
   for (const auto& [report, number] : reports) names += (names.empty() ? "" : "|") + report;
   sub->add_option_function<std::string>(
@@ -178,6 +179,8 @@ void Client::AddExplain() {
                          "commitment_id", "line_id", "payment_request_id"}) {
     AddField(sub, name, *field(of), "--" + ShortName(*field(of)));
   }
+  AddField(sub, name, *field("from_date"), "--from");
+  AddField(sub, name, *field("until_date"), "--until");
   AddField(sub, request, *v1::ExplainFigureRequest::descriptor()->FindFieldByName("after_position"),
            "--after")
       ->description(

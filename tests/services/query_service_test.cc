@@ -269,6 +269,27 @@ TEST_F(QueryServiceTest, TheFiguresOfACommitmentAndOfAPaymentLeadToTheirEvents) 
   EXPECT_EQ(imported->shares(0).fact(), "opening_imported");
 }
 
+TEST_F(QueryServiceTest, TheFiguresOfTheCompteRenduLeadToTheirEvents) {
+  auto request = On<v1::ExplainFigureRequest>();
+  auto& name = *request.mutable_name();
+  name.set_report(v1::REPORT_EXECUTION_REPORT);
+  name.set_figure("cp_paid");
+  name.set_managing_body("DINUM");
+  name.set_from_date(20220101);
+  name.set_until_date(20221231);
+  const auto body = AskAuditor(request);
+  EXPECT_EQ(body->figure_cents(), 570'063'58);
+  EXPECT_EQ(body->shares_size(), 2);
+  name.set_envelope_id("coaching-2022");
+  EXPECT_EQ(AskAuditor(request)->figure_cents(), 183'072'00);
+  name.clear_envelope_id();
+  name.clear_managing_body();
+  EXPECT_EQ(AskAuditor(request)->figure_cents(), 570'063'58 + 2'916'347'20) << "the total";
+  EXPECT_EQ(Ask(server_, kDelegate, request)->figure_cents(), 570'063'58) << "of what they see";
+  name.set_until_date(20211231);
+  EXPECT_EQ(FieldOf(AskAuditor(request).status), "name.from_date");
+}
+
 TEST_F(QueryServiceTest, NobodyIsExplainedWhatTheyMayNotSee) {
   auto request = On<v1::ExplainFigureRequest>();
   request.mutable_name()->set_report(v1::REPORT_YEARLY_EXECUTION);

@@ -204,6 +204,32 @@ TEST_P(TwoTimesSimulation, EveryFigureOfACommitmentAndOfAPaymentIsTheSumOfWhatIt
   EXPECT_GT(figures, 20);
 }
 
+TEST_P(TwoTimesSimulation, EveryFigureOfTheCompteRenduIsTheSumOfWhatItsEventsAdd) {
+  const Moment moment{events_.size(), 0};
+  const ExecutionReportScope scope{
+      .agreement_id = agreement_id_, .from_date = 20210401, .until_date = MiddleDay()};
+  ExecutionReportMaker maker(scope);
+  for (Position position = 0; position < events_.size(); ++position) {
+    ASSERT_TRUE(maker.Add(position, events_[position]).ok());
+  }
+  const auto report = maker.Finish();
+  ASSERT_TRUE(report.ok()) << report.status();
+  v1::ExecutionReport rows;
+  *rows.mutable_envelopes() = report->envelopes();
+  *rows.add_bodies() = report->total();
+  int figures = 0;
+  ForEachFigure(rows, v1::REPORT_EXECUTION_REPORT, [&](const Figure& shown) {
+    if (shown.cents == 0) return;
+    Figure figure{.name = shown.name};
+    const absl::Status explained = ExplainExecutionReport(
+        books_.log(), scope, moment, 0, figure, [](const Share&) { return true; }, kNever);
+    EXPECT_TRUE(explained.ok()) << explained << "\n" << shown.name.ShortDebugString();
+    EXPECT_EQ(figure.cents, shown.cents);
+    ++figures;
+  });
+  EXPECT_GT(figures, 20);
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, TwoTimesSimulation, testing::ValuesIn(kSeeds));
 
 }  // namespace
