@@ -1,0 +1,105 @@
+// golden_log COMMANDS: decides the commands of tests/golden/events/commands.jsonl one after the
+// other and prints the bytes that each accepted one would have in the log, a line an event:
+// position, fact, bytes in hex. So the golden bytes of a version of the events' form are made
+// (projections/event_version.h), once, by a program that writes that version.
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "denier/events/v1/event.pb.h"
+#include "denier/v1/command_service.pb.h"
+#include "projections/books.h"
+#include "services/rules/decide.h"
+#include "services/rules/permissions.h"
+#include "store/sha256.h"
+
+namespace {
+
+using denier::events::v1::Event;
+using denier::events::v1::Principal;
+using denier::v1::Command;
+using google::protobuf::Struct;
+using google::protobuf::util::JsonStringToMessage;
+using google::protobuf::util::MessageToJsonString;
+
+constexpr std::int64_t kFirstTimeUs = 1'609'752'600'000'000;
+constexpr std::int64_t kSecondUs = 1'000'000;
+
+// Of "pm-1@DJEPVA:programme_manager".
+Principal Actor(const std::string& as) {
+  const std::size_t at = as.find('@');
+  const std::size_t colon = as.find(':');
+  Principal actor;
+  actor.set_principal_id(as.substr(0, at));
+  actor.set_body_id(as.substr(at + 1, colon - at - 1));
+  std::string role = "ROLE_" + as.substr(colon + 1);
+  for (char& letter : role) {
+    if (letter >= 'a' && letter <= 'z') letter = static_cast<char>(letter - 'a' + 'A');
+  }
+  denier::events::v1::Role parsed{};
+  if (denier::events::v1::Role_Parse(role, &parsed)) actor.add_roles(parsed);
+  return actor;
+}
+
+bool ReadLine(const std::string& line, Principal& actor, Command& command) {
+  Struct fields;
+  std::string json;
+  if (!JsonStringToMessage(line, &fields).ok() ||
+      !MessageToJsonString(fields.fields().at("command"), &json).ok() ||
+      !JsonStringToMessage(json, &command).ok()) {
+    return false;
+  }
+  actor = Actor(fields.fields().at("as").string_value());
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: golden_log COMMANDS\n";
+    return 2;
+  }
+  namespace rules = denier::rules;
+  std::ifstream lines(argv[1]);
+  denier::projections::Books books;
+  std::vector<Event> log;
+  for (std::string line; std::getline(lines, line);) {
+    Principal actor;
+    Command command;
+    const auto fail = [&](const std::string& why) {
+      std::cerr << why << ": " << line << "\n";
+      return 1;
+    };
+    if (!ReadLine(line, actor, command)) return fail("not a command");
+    const Event* original = nullptr;
+    if (command.has_reverse()) {
+      original = &log.at(static_cast<std::size_t>(command.reverse().reversed_position()));
+    }
+    if (auto refusal = rules::CheckForm(command)) return fail(refusal->message);
+    if (auto refusal = rules::Authorise(books, actor, command, original)) {
+      return fail(refusal->message);
+    }
+    rules::Decision decision = rules::Decide(books, actor, command, original);
+    if (auto* refusal = std::get_if<rules::Refusal>(&decision)) return fail(refusal->message);
+    Event event = std::get<Event>(std::move(decision));
+    event.set_recorded_time_us(kFirstTimeUs + static_cast<std::int64_t>(log.size()) * kSecondUs);
+    event.set_request_sha256(
+        std::string(denier::store::AsBytes(denier::store::Sha256Of(command.SerializeAsString()))));
+    if (absl::Status folded = books.Fold(event, log.size()); !folded.ok()) {
+      return fail(folded.ToString());
+    }
+    const std::string bytes = event.SerializeAsString();
+    const auto* fact = Event::descriptor()->FindFieldByNumber(static_cast<int>(event.fact_case()));
+    std::cout << log.size() << " " << fact->name() << " " << absl::BytesToHexString(bytes) << "\n";
+    log.push_back(std::move(event));
+  }
+  return 0;
+}
