@@ -2,10 +2,7 @@
 // other and prints the bytes that each accepted one would have in the log, a line an event:
 // position, fact, bytes in hex. So the golden bytes of a version of the events' form are made
 // (projections/event_version.h), once, by a program that writes that version.
-#include <google/protobuf/struct.pb.h>
-#include <google/protobuf/util/json_util.h>
-
-#include <fstream>
+#include <cstdint>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -14,51 +11,18 @@
 
 #include "absl/strings/escaping.h"
 #include "denier/events/v1/event.pb.h"
-#include "denier/v1/command_service.pb.h"
 #include "projections/books.h"
 #include "services/rules/decide.h"
 #include "services/rules/permissions.h"
 #include "store/sha256.h"
+#include "tests/services/rules/recorded_commands.h"
 
 namespace {
 
 using denier::events::v1::Event;
-using denier::events::v1::Principal;
-using denier::v1::Command;
-using google::protobuf::Struct;
-using google::protobuf::util::JsonStringToMessage;
-using google::protobuf::util::MessageToJsonString;
 
 constexpr std::int64_t kFirstTimeUs = 1'609'752'600'000'000;
 constexpr std::int64_t kSecondUs = 1'000'000;
-
-// Of "pm-1@DJEPVA:programme_manager".
-Principal Actor(const std::string& as) {
-  const std::size_t at = as.find('@');
-  const std::size_t colon = as.find(':');
-  Principal actor;
-  actor.set_principal_id(as.substr(0, at));
-  actor.set_body_id(as.substr(at + 1, colon - at - 1));
-  std::string role = "ROLE_" + as.substr(colon + 1);
-  for (char& letter : role) {
-    if (letter >= 'a' && letter <= 'z') letter = static_cast<char>(letter - 'a' + 'A');
-  }
-  denier::events::v1::Role parsed{};
-  if (denier::events::v1::Role_Parse(role, &parsed)) actor.add_roles(parsed);
-  return actor;
-}
-
-bool ReadLine(const std::string& line, Principal& actor, Command& command) {
-  Struct fields;
-  std::string json;
-  if (!JsonStringToMessage(line, &fields).ok() ||
-      !MessageToJsonString(fields.fields().at("command"), &json).ok() ||
-      !JsonStringToMessage(json, &command).ok()) {
-    return false;
-  }
-  actor = Actor(fields.fields().at("as").string_value());
-  return true;
-}
 
 }  // namespace
 
@@ -68,17 +32,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   namespace rules = denier::rules;
-  std::ifstream lines(argv[1]);
   denier::projections::Books books;
   std::vector<Event> log;
-  for (std::string line; std::getline(lines, line);) {
-    Principal actor;
-    Command command;
+  for (const auto& [actor, command] : rules::RecordedCommands(argv[1])) {
     const auto fail = [&](const std::string& why) {
-      std::cerr << why << ": " << line << "\n";
+      std::cerr << why << ": " << command.ShortDebugString() << "\n";
       return 1;
     };
-    if (!ReadLine(line, actor, command)) return fail("not a command");
     const Event* original = nullptr;
     if (command.has_reverse()) {
       original = &log.at(static_cast<std::size_t>(command.reverse().reversed_position()));
