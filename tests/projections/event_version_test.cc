@@ -225,6 +225,15 @@ TEST(EventVersionTest, AVersionThatNeverWasIsDamage) {
       absl::DataLossError("the event at position 17 is of version -1, which there never was"));
 }
 
+TEST(EventVersionTest, ACorrectionOfVersion1ThatLeavesItsProductUnsaidIsDamage) {
+  Event event;
+  event.set_version(1);
+  event.mutable_opening_corrected()->set_product_unstated(true);
+  Event read;
+  EXPECT_EQ(DecodeEvent(event.SerializeAsString(), 17, read),
+            absl::DataLossError("the event at position 17 of version 1 does not state a product"));
+}
+
 TEST(EventVersionTest, BytesThatAreNoEventAreDamage) {
   Event read;
   for (const std::string& bytes : {std::string("\xff\xff\xff", 3), std::string("\x0a\x05q", 3)}) {
@@ -305,9 +314,10 @@ TEST(EventVersionTest, ACorrectionOfVersion0PostsWithoutProductAndALaterOneWithI
     EXPECT_EQ(TextOf(event), row.postings) << row.what;
     const Event& correction = event.has_reversed() ? event.reversed().original() : event;
     EXPECT_EQ(correction.opening_corrected().product_unstated(), row.unstated) << row.what;
-    // Brought to the current form and written again (into a reversal, an export), it stays as it
-    // is.
-    EXPECT_EQ(Decoded(event.SerializeAsString(), 4).SerializeAsString(), event.SerializeAsString())
+    // Brought to the current form and written again, into a reversal, it stays as it is.
+    const Event undone = Reversal(kEventVersion, correction);
+    EXPECT_EQ(Decoded(undone.SerializeAsString(), 4).SerializeAsString(),
+              undone.SerializeAsString())
         << row.what;
   }
 }
