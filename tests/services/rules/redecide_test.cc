@@ -230,5 +230,219 @@ TEST_P(RedecideGoldenTest, FindsAnyFieldThatWasChangedOrDropped) {
   EXPECT_GT(by_hash, 500);
 }
 
+// ------------------------------------------------------------------------- Planted faults
+
+// Plants a fault into the last event of `budget` and has it judged on the books before. Whoever
+// plants it makes the hash fit the command that the changed event would answer.
+template <class Change>
+std::optional<Disagreement> Plant(const Given& budget, Change change) {
+  const std::vector<Event>& log = budget.log();
+  projections::Books before;
+  for (std::size_t i = 0; i + 1 < log.size(); ++i) EXPECT_TRUE(before.Fold(log[i], i).ok());
+  const auto judge = [&](Event event) {
+    event.set_request_sha256(Hash(rules::CommandFrom(event)));
+    return Judge(log, before, log.size() - 1, event);
+  };
+  const auto unchanged = judge(log.back());
+  EXPECT_FALSE(unchanged.has_value()) << rules::Describe(*unchanged);
+  Event event = log.back();
+  change(event);
+  return judge(event);
+}
+
+// The rules would have refused it.
+testing::Matcher<const std::optional<Disagreement>&> WouldBeRefused(v1::ErrorReason reason) {
+  return testing::ResultOf(
+      "the refusal",
+      [](const std::optional<Disagreement>& wrong) {
+        return wrong.has_value() && wrong->refusal.has_value() ? wrong->refusal->reason
+                                                               : v1::ERROR_REASON_UNSPECIFIED;
+      },
+      testing::Eq(reason));
+}
+
+// The rules come to another event.
+testing::Matcher<const std::optional<Disagreement>&> Differs(std::string description) {
+  return testing::ResultOf(
+      "the difference",
+      [](const std::optional<Disagreement>& wrong) {
+        return wrong.has_value() ? rules::Describe(*wrong) : "nothing";
+      },
+      testing::Eq(std::move(description)));
+}
+
+// 100.00 available in "coaching", of which 60.00 are engaged, certified, and asked for.
+std::vector<Act> Requested() {
+  return {Allocate(100'00), Engage(60'00), Certify(60'00), RequestPayment(60'00)};
+}
+
+TEST(RedecideTest, ACentMoreThanThereIsWouldBeRefused) {
+  EXPECT_THAT(Plant(Given({Allocate(100'00), Engage(100'00)}),
+                    [](Event& event) {
+                      event.mutable_engaged()->mutable_lines(0)->set_amount_cents(100'01);
+                    }),
+              WouldBeRefused(kAeExceeded));
+}
+
+TEST(RedecideTest, ACentMoreThanWasAskedForIsAnotherEvent) {
+  Given budget(Requested());
+  budget.And(Pay());
+  const std::string event = absl::StrCat("event ", budget.last(), ": ");
+  EXPECT_THAT(Plant(budget, [](Event& e) { e.mutable_paid()->set_net_cents(60'01); }),
+              Differs(event + "paid.net_cents is 6001; the rules come to 6000"));
+}
+
+TEST(RedecideTest, ACentMoreInTheEventThanInItsCommandHasAnotherHash) {
+  // 60.01 are there, so the rules would accept it: the hash is of the command that asked for 60.00.
+  const Given budget({Allocate(100'00), Engage(60'00)});
+  projections::Books before;
+  for (std::size_t i = 0; i + 1 < budget.log().size(); ++i) {
+    ASSERT_TRUE(before.Fold(budget.log()[i], i).ok());
+  }
+  Event event = budget.log().back();
+  event.set_request_sha256(Hash(rules::CommandFrom(event)));
+  event.mutable_engaged()->mutable_lines(0)->set_amount_cents(60'01);
+  const auto wrong = Judge(budget.log(), before, budget.log().size() - 1, event);
+  ASSERT_TRUE(wrong.has_value());
+  EXPECT_EQ(wrong->field, "request_sha256");
+}
+
+TEST(RedecideTest, AnotherRoleWouldBeRefused) {
+  EXPECT_THAT(Plant(Given({Allocate(100'00)}),
+                    [](Event& event) {
+                      event.mutable_actor()->set_roles(0, events::v1::ROLE_AUTHORISING_OFFICER);
+                    }),
+              WouldBeRefused(kWrongRole));
+}
+
+TEST(RedecideTest, AnotherBodyWouldBeRefused) {
+  EXPECT_THAT(Plant(Given({Allocate(100'00), Engage(60'00)}),
+                    [](Event& event) { event.mutable_actor()->set_body_id("DJEPVA"); }),
+              WouldBeRefused(kWrongBody));
+}
+
+TEST(RedecideTest, AnAccountantOfNoneOfTheEnvelopesWouldBeRefused) {
+  Given budget(Requested());
+  budget.And(Pay());
+  EXPECT_THAT(Plant(budget, [](Event& event) { event.mutable_actor()->set_principal_id("acc-2"); }),
+              WouldBeRefused(kNotAssigned));
+}
+
+TEST(RedecideTest, TheOfficerWhoPaysHisOwnRequestWouldBeRefused) {
+  // He is an accountant of the envelope too, so that the separation of the two alone is in his way.
+  Given budget({UpdateEnvelope("coaching", {"acc-1", "ao-dinum"}, {2020, 2021, 2022})});
+  for (const Act& act : Requested()) budget.And(act);
+  budget.And(Pay());
+  EXPECT_THAT(
+      Plant(budget, [](Event& event) { event.mutable_actor()->set_principal_id("ao-dinum"); }),
+      WouldBeRefused(kSamePerson));
+}
+
+TEST(RedecideTest, WhoApprovesHisOwnClosingWouldBeRefused) {
+  Given budget({CloseYear(2020).On(20210201).In(2020)});
+  EXPECT_THAT(
+      Plant(budget, [](Event& event) { event.mutable_year_closed()->set_approved_by("pm-1"); }),
+      WouldBeRefused(kApproverMissing));
+}
+
+TEST(RedecideTest, ADroppedFieldIsAnotherEvent) {
+  Given budget(Requested());
+  budget.And(Pay());
+  const std::string event = absl::StrCat("event ", budget.last(), ": ");
+  EXPECT_THAT(Plant(budget, [](Event& e) { e.mutable_paid()->clear_hold_year(); }),
+              Differs(event + "paid.hold_year is 0; the rules come to 2022"));
+  EXPECT_THAT(Plant(budget, [](Event& e) { e.clear_version(); }),
+              Differs(event + "version is 0; the rules come to 1"));
+}
+
+TEST(RedecideTest, ADroppedRemarkIsAnotherEvent) {
+  Given budget({Allocate(100).On(20230110), Renew(20230301, 20240229).On(20230301)});
+  ASSERT_EQ(budget.log().back().warnings_size(), 1);
+  EXPECT_THAT(
+      Plant(budget, [](Event& event) { event.clear_warnings(); }),
+      Differs(absl::StrCat("event ", budget.last(), ": warnings[0] is not set; the rules come to ",
+                           "WARNING_TERM_LEAVES_GAP")));
+}
+
+TEST(RedecideTest, WhatWasTakenFromAnotherPotIsAnotherEvent) {
+  Given budget({Allocate(100'00), Freeze("coaching", 10'00, 0), Cancel("coaching", 15'00, 0)});
+  EXPECT_THAT(Plant(budget,
+                    [](Event& event) {
+                      auto& fact = *event.mutable_credits_cancelled();
+                      fact.set_ae_from_frozen_cents(5'00);
+                      fact.set_ae_from_available_cents(10'00);
+                    }),
+              Differs(absl::StrCat("event ", budget.last(),
+                                   ": credits_cancelled.ae_from_frozen_cents is 500; ",
+                                   "the rules come to 1000")));
+}
+
+TEST(RedecideTest, AReversalIsOfTheEntryThatIsInTheLog) {
+  Given budget({Allocate(100'00), Engage(60'00)});
+  budget.And(budget.Undo());
+  const auto line = [](Event & event) -> auto& {
+    return *event.mutable_reversed()->mutable_original()->mutable_engaged()->mutable_lines(0);
+  };
+  EXPECT_THAT(Plant(budget, [&](Event& event) { line(event).set_amount_cents(60'01); }),
+              Differs(absl::StrCat("event ", budget.last(),
+                                   ": reversed.original.engaged.lines[0].amount_cents is 6001; ",
+                                   "the rules come to 6000")));
+  // Nobody reverses himself, nor what is yet to come.
+  for (const std::int64_t position : {budget.last(), budget.last() + 1}) {
+    EXPECT_THAT(
+        Plant(budget,
+              [&](Event& event) { event.mutable_reversed()->set_reversed_position(position); }),
+        WouldBeRefused(kUnknownPosition));
+  }
+}
+
+TEST(RedecideTest, AnEventWithoutFactAnswersNoCommand) {
+  EXPECT_TRUE(Plant(Given({Allocate(100'00)}), [](Event& event) { event.clear_fact(); })->refusal);
+}
+
+TEST(RedecideTest, WhatTheProgramDoesNotKnowIsAnotherEvent) {
+  const auto wrong = Plant(Given({Allocate(100'00)}), [](Event& event) {
+    event.GetReflection()->MutableUnknownFields(&event)->AddVarint(999, 1);
+  });
+  ASSERT_TRUE(wrong.has_value());
+  EXPECT_EQ(wrong->field, "field 999");
+}
+
+// --------------------------------------------------------------------- Ways to say the same
+
+TEST(RedecideTest, ACommandMayHaveBeenSaidInAnyWayThatComesToTheEvent) {
+  struct Row {
+    const char* what;
+    std::vector<Act> before;
+    Act act;
+  };
+  const auto etag = [](Act act, const std::string& etag) {
+    act.header().set_etag(etag);
+    return act;
+  };
+  const Row rows[] = {
+      {"the year given", {}, Allocate(100'00).In(2022)},
+      {"the etag given", {}, etag(UpdateEnvelope("coaching", {"acc-2"}, {2022}), "1")},
+      {"both", {}, etag(UpdateEnvelope("coaching", {"acc-2"}, {2022}).In(2022), "1")},
+      {"empty references", {Allocate(100'00)}, Engage(1).With([](v1::Command& command) {
+         command.mutable_engage()->mutable_references()->Clear();
+       })},
+      {"no references", {Allocate(100'00)}, Engage(1).With([](v1::Command& command) {
+         command.mutable_engage()->clear_references();
+       })},
+      {"the envelope that stays, named",
+       {Allocate(100'00), Engage(1)},
+       ReimputeLine("coaching", "snu")},
+      {"the envelope that stays, not named",
+       {Allocate(100'00), Engage(1)},
+       ReimputeLine("", "snu")},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    // Given decides whatever it accepts again, with the hash of the command as it was said.
+    EXPECT_THAT(Given(row.before).When(row.act), Accepted());
+  }
+}
+
 }  // namespace
 }  // namespace denier::budget
