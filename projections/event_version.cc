@@ -47,6 +47,11 @@ absl::Status DecodeEvent(std::string_view bytes, store::Position position, Event
     return absl::DataLossError(
         absl::StrCat("the event at position ", position, " does not decode"));
   }
+  // Only an event that a reversal holds was ever written after it was read.
+  if (event.version() > 0 && event.opening_corrected().product_unstated()) {
+    return absl::DataLossError(absl::StrCat("the event at position ", position, " of version ",
+                                            event.version(), " does not state a product"));
+  }
   return Upcast(event, position);
 }
 

@@ -29,8 +29,9 @@ inline constexpr int kEventVersion = 1;
 
 // Decodes the stored bytes of the event at `position` into `event`, in the current form; so is the
 // event that a reversal holds. What was in `event` is gone; its memory is used again.
-// DATA_LOSS: the bytes are no event. FAILED_PRECONDITION: a newer program wrote it. Both name the
-// position; `event` is undefined then. Any thread.
+// DATA_LOSS: the bytes are no event, or none that a program wrote: of a version that never was, or
+// with what only an older version leaves unsaid. FAILED_PRECONDITION: a newer program wrote it.
+// Both name the position; `event` is undefined then. Any thread.
 absl::Status DecodeEvent(std::string_view bytes, store::Position position,
                          events::v1::Event& event);
 
