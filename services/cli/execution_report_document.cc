@@ -168,6 +168,7 @@ class Writer {
             columns, [&](const auto& column) { return (column.second->*figure.get)() != 0; });
         if (figure.only_when_used && !used) continue;
         if (figure.strong) table.totals.insert(table.rows.size());
+        if (figure.part) table.parts.insert(table.rows.size());
         auto& cells = table.rows.emplace_back();
         cells.push_back(ReportCell::Text((figure.part ? Say("dont ", "of which ") : "") +
                                          Say(figure.french, figure.english)));

@@ -52,6 +52,7 @@ struct ReportTable {
   std::vector<std::vector<ReportCell>> rows = {};
   std::set<std::size_t> totals = {};    // rows that sum up what stands above them
   std::set<std::size_t> headings = {};  // rows of one text, over what stands below them
+  std::set<std::size_t> parts = {};     // rows that are part of the one above
   std::size_t keys = 1;                 // the first columns name the row
   std::string none = "";                // what stands for no rows; "Néant"
 };

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "services/cli/execution_report_chart.h"
+
 namespace denier::cli {
 namespace {
 
@@ -10,6 +12,12 @@ using Kind = ReportCell::Kind;
 
 // More columns than this do not stand side by side on A4 upright.
 constexpr std::size_t kMostUpright = 7;
+
+// Tables of so many rows are not broken over two pages.
+constexpr std::size_t kMostKept = 16;
+
+// A name as long as this stays on one line, whatever hyphens it has.
+constexpr std::size_t kMostWhole = 20;
 
 constexpr std::string_view kStyle = R"(
 @page { size: A4; margin: 16mm 14mm 18mm 14mm; }
@@ -24,6 +32,10 @@ p { margin: 0 0 1.5mm; }
 .note { color: #333; font-size: 8.5pt; max-width: 180mm; break-after: avoid; }
 .none { font-style: italic; margin: 1mm 0 2mm; }
 table { border-collapse: collapse; width: 100%; font-size: 8pt; line-height: 1.25; }
+table.kept { break-inside: avoid; }
+table.statement td:first-child { white-space: nowrap; }
+td.part:first-child { padding-left: 5mm; }
+.w { white-space: nowrap; }
 thead { display: table-header-group; }
 tr { break-inside: avoid; }
 th, td { padding: 0.9mm 1.2mm; text-align: left; vertical-align: top; font-weight: normal; }
@@ -32,7 +44,6 @@ tbody tr { border-bottom: 0.15mm solid #bbb; }
 th.amount, td.amount { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead th.amount { white-space: normal; }
 td.day, td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.none0 { color: #555; }
 tr.total { border-top: 0.3mm solid #000; border-bottom: 0.3mm solid #000; break-before: avoid; }
 tr.total td, tr.total th { font-weight: bold; }
 tr.group { break-after: avoid; }
@@ -94,6 +105,20 @@ std::string Element(std::string_view name, std::string_view style, std::string_v
          Escaped(text) + "</" + element + ">";
 }
 
+// Names such as EJ-2022-26 are broken at their hyphens only when they are long.
+std::string WithWholeNames(std::string_view text) {
+  std::string out;
+  for (const std::string_view word : Split(text, ' ')) {
+    if (word.data() != text.data()) out += ' ';
+    if (word.size() <= kMostWhole && word.find('-') != std::string_view::npos) {
+      out += "<span class=\"w\">" + Escaped(word) + "</span>";
+    } else {
+      out += Escaped(word);
+    }
+  }
+  return out;
+}
+
 bool IsWide(const ReportSection& section) {
   for (const ReportTable& table : section.tables) {
     if (!table.rows.empty() && table.columns.size() > kMostUpright) return true;
@@ -107,7 +132,14 @@ void AppendTable(std::string& out, const ReportTable& table, Lang lang) {
     out += Element("p", "none", table.none) + "\n";
     return;
   }
-  out += "<table>\n<thead><tr>";
+  bool statement = true;  // a name, and nothing but amounts
+  for (std::size_t i = 1; i < table.columns.size(); ++i) {
+    statement = statement && table.columns[i].kind == Kind::kCents;
+  }
+  out += "<table class=\"";
+  out += statement ? "statement" : "list";
+  out += table.rows.size() <= kMostKept ? " kept\">" : "\">";
+  out += "\n<thead><tr>";
   for (const ReportTable::Column& column : table.columns) {
     out += Element("th", ClassOf(column.kind), column.heading);
   }
@@ -122,12 +154,17 @@ void AppendTable(std::string& out, const ReportTable& table, Lang lang) {
     for (std::size_t c = 0; c < table.rows[i].size(); ++c) {
       const ReportCell& cell = table.rows[i][c];
       // What stands in the place of an amount stands to the right too.
-      out += Element("td", ClassOf(cell.kind == Kind::kText ? table.columns[c].kind : cell.kind),
-                     TextOf(cell, lang));
+      std::string style(ClassOf(cell.kind == Kind::kText ? table.columns[c].kind : cell.kind));
+      if (table.parts.contains(i)) style += " part";
+      out += "<td class=\"" + style + "\">" + WithWholeNames(TextOf(cell, lang)) + "</td>";
     }
     out += "</tr>\n";
   }
   out += "</tbody>\n</table>\n";
+}
+
+void AppendFigure(std::string& out, const std::string& drawings) {
+  if (!drawings.empty()) out += "<figure>\n" + drawings + "</figure>\n";
 }
 
 void AppendFacts(std::string& out, const ReportDocument::Facts& facts) {
@@ -167,6 +204,16 @@ std::string MakePage(const ReportDocument& document, const v1::ExecutionReport& 
     out += IsWide(section) ? "<section class=\"wide\">\n" : "<section>\n";
     out += Element("h2", "", std::to_string(++number) + ". " + section.title) + "\n";
     for (const std::string& note : section.notes) out += Element("p", "note", note) + "\n";
+    switch (section.chart) {
+      case ReportChart::kNone:
+        break;
+      case ReportChart::kMonths:
+        AppendFigure(out, MonthsChart(report, lang));
+        break;
+      case ReportChart::kOrigins:
+        AppendFigure(out, OriginsChart(report, lang));
+        break;
+    }
     for (const ReportTable& table : section.tables) AppendTable(out, table, lang);
     out += "</section>\n";
   }
@@ -182,7 +229,6 @@ std::string MakePage(const ReportDocument& document, const v1::ExecutionReport& 
   AppendFacts(out, document.proof);
   if (!document.checkpoint.empty()) out += Element("pre", "", document.checkpoint) + "\n";
   out += "</section>\n</body>\n</html>\n";
-  static_cast<void>(report);
   return out;
 }
 
