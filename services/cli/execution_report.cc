@@ -13,6 +13,7 @@
 #include "services/cli/client.h"
 #include "services/cli/execution_report_document.h"
 #include "services/cli/execution_report_page.h"
+#include "services/cli/execution_report_workbook.h"
 #include "services/cli/failure.h"
 #include "services/cli/values.h"
 #include "services/cli/view.h"
@@ -80,6 +81,10 @@ void Client::AddExecutionReport() {
   sub->add_option("--html", options->html,
                   Say("Écrit la page à imprimer et à signer", "Writes the page to print and sign"))
       ->option_text(Say("FICHIER", "FILE"));
+  sub->add_option("--xlsx", options->xlsx,
+                  Say("Écrit le classeur, une feuille par rubrique",
+                      "Writes the workbook, a sheet for each section"))
+      ->option_text(Say("FICHIER", "FILE"));
   sub->add_option("--section", options->section,
                   Say("Avec --format csv : quelle table ; sinon envelopes",
                       "With --format csv: which table; else envelopes"))
@@ -122,12 +127,17 @@ void Client::AddExecutionReport() {
         status = WriteText(MakePage(document, response.report(), style_.lang), options->html,
                            terminal_.out);
       }
+      if (status.ok() && !options->xlsx.empty()) {
+        WholeFile file(options->xlsx);
+        status = WriteWorkbook(document, style_.lang, file.aside());
+        if (status.ok()) status = file.Commit(terminal_.out);
+      }
       if (!status.ok()) {
         terminal_.err << Say("denier\u00a0: ", "denier: ") << status.message() << "\n";
         return exit_code_ = kTrouble;
       }
-      // Where a file was asked for, the terminal has it already.
-      if (!options->html.empty()) return exit_code_;
+      // Who asked for a file has it.
+      if (!options->html.empty() || !options->xlsx.empty()) return exit_code_;
       switch (style_.format) {
         case Format::kTable:
           terminal_.out << ToText(document, style_);

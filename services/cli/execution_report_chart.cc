@@ -73,6 +73,9 @@ constexpr std::string_view kAfter = R"(fill="#444" stroke="#000" stroke-width="1
 constexpr std::string_view kSolid = R"(stroke="#000" stroke-width="1.8")";
 constexpr std::string_view kDashed = R"(stroke="#000" stroke-width="1.6" stroke-dasharray="6 4")";
 
+// Of words over the lines of a grid.
+constexpr std::string_view kOverGrid = R"( paint-order="stroke" stroke="#fff" stroke-width="4")";
+
 // Where cents stand between two ends.
 struct Scale {
   std::vector<std::int64_t> ticks;
@@ -87,6 +90,7 @@ struct Scale {
 
 // "1,5 M€": a tick, in the unit that suits the greatest.
 std::string TickText(std::int64_t cents, const std::vector<std::int64_t>& ticks, Lang lang) {
+  if (cents == 0) return "0";
   const std::int64_t most = std::max(std::abs(ticks.front()), std::abs(ticks.back()));
   const auto [unit, name] = most >= 100'000'000 ? std::pair(100'000'000, "M€")
                             : most >= 100'000   ? std::pair(100'000, "k€")
@@ -174,11 +178,11 @@ std::string DrawMonths(const v1::ExecutionReport& report, const Series& series, 
   const double legend = kHeight - 12;
   out += Box(kLeft, legend - 9, kLeft + 22, legend, kBar);
   out += Text(kLeft + 28, legend, "start", series.of_month);
-  out += Line(kLeft + 190, legend - 4, kLeft + 222, legend - 4, kSolid);
-  out += Dot(kLeft + 206, legend - 4);
-  out += Text(kLeft + 228, legend, "start", series.to_date);
-  out += Line(kLeft + 400, legend - 4, kLeft + 432, legend - 4, kDashed);
-  out += Text(kLeft + 438, legend, "start", series.open);
+  out += Line(kLeft + 206, legend - 4, kLeft + 238, legend - 4, kSolid);
+  out += Dot(kLeft + 222, legend - 4);
+  out += Text(kLeft + 244, legend, "start", series.to_date);
+  out += Line(kLeft + 424, legend - 4, kLeft + 456, legend - 4, kDashed);
+  out += Text(kLeft + 462, legend, "start", series.open);
   return out + "</svg>\n";
 }
 
@@ -243,7 +247,8 @@ std::string OriginsChart(const v1::ExecutionReport& report, Lang lang) {
         Text(kLeft - 10, top + kStep / 2 + 4, "end", std::to_string(year), " font-weight=\"bold\"");
     const auto bar = [&](double at, std::int64_t cents, std::string_view look) {
       if (cents != 0) out += Box(x.At(0), at, x.At(cents), at + 15, look);
-      out += Text(std::max(x.At(0), x.At(cents)) + 6, at + 12, "start", Euros(cents, lang));
+      out +=
+          Text(std::max(x.At(0), x.At(cents)) + 6, at + 12, "start", Euros(cents, lang), kOverGrid);
     };
     bar(top + 5, owed.before, kBefore);
     bar(top + 22, owed.after, kAfter);

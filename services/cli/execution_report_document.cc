@@ -372,10 +372,10 @@ class Writer {
                             ReportCell::Cents(month.cp_paid_to_date())});
     }
     table.totals.insert(table.rows.size());
-    table.rows.push_back({ReportCell::Text(Say("Total de la période", "Total")),
-                          ReportCell::Cents(sums[0]), ReportCell::Cents(sums[1]),
-                          ReportCell::Text(""), ReportCell::Cents(sums[2]),
-                          ReportCell::Cents(sums[3]), ReportCell::Text("")});
+    table.rows.push_back({ReportCell::Text("Total"), ReportCell::Cents(sums[0]),
+                          ReportCell::Cents(sums[1]), ReportCell::Text(""),
+                          ReportCell::Cents(sums[2]), ReportCell::Cents(sums[3]),
+                          ReportCell::Text("")});
   }
 
   template <class Source>

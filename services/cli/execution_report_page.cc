@@ -29,7 +29,7 @@ h1 { font-size: 21pt; line-height: 1.15; margin: 0 0 1mm; }
 h2 { font-size: 13pt; margin: 8mm 0 2mm; padding-bottom: 1mm; border-bottom: 0.5mm solid #000; break-after: avoid; }
 h3 { font-size: 10pt; margin: 4mm 0 1.2mm; break-after: avoid; }
 p { margin: 0 0 1.5mm; }
-.note { color: #333; font-size: 8.5pt; max-width: 180mm; break-after: avoid; }
+.note { color: #333; font-size: 8.5pt; max-width: 180mm; break-after: avoid; break-inside: avoid; }
 .none { font-style: italic; margin: 1mm 0 2mm; }
 table { border-collapse: collapse; width: 100%; font-size: 8pt; line-height: 1.25; }
 table.kept { break-inside: avoid; }
@@ -60,7 +60,7 @@ pre { font: 8pt/1.35 "Liberation Mono", monospace; white-space: pre-wrap; overfl
 .signatures { display: flex; gap: 8mm; margin: 10mm 0 4mm; break-inside: avoid; }
 .signatures div { flex: 1; height: 34mm; border: 0.2mm solid #000; padding: 2mm; }
 .signatures b { display: block; margin-bottom: 2mm; }
-.proof { break-inside: avoid; }
+div.end { break-inside: avoid; }
 @media screen {
   html { background: #ddd; }
   body { max-width: 190mm; padding: 14mm; background: #fff; }
@@ -218,17 +218,17 @@ std::string MakePage(const ReportDocument& document, const v1::ExecutionReport& 
     out += "</section>\n";
   }
 
-  out += "<div class=\"signatures\">\n";
+  out += "<div class=\"end\">\n<section>\n";
+  out += Element("h2", "", document.proof_title) + "\n";
+  AppendFacts(out, document.proof);
+  if (!document.checkpoint.empty()) out += Element("pre", "", document.checkpoint) + "\n";
+  out += "</section>\n<div class=\"signatures\">\n";
   for (const std::string& signature : document.signatures) {
     out += "<div><b>" + Escaped(signature) + "</b>" +
            Escaped(In(lang, "Date, nom, qualité et signature", "Date, name, title, signature")) +
            "</div>\n";
   }
-  out += "</div>\n<section class=\"proof\">\n";
-  out += Element("h2", "", document.proof_title) + "\n";
-  AppendFacts(out, document.proof);
-  if (!document.checkpoint.empty()) out += Element("pre", "", document.checkpoint) + "\n";
-  out += "</section>\n</body>\n</html>\n";
+  out += "</div>\n</div>\n</body>\n</html>\n";
   return out;
 }
 
