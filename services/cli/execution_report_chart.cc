@@ -178,11 +178,11 @@ std::string DrawMonths(const v1::ExecutionReport& report, const Series& series, 
   const double legend = kHeight - 12;
   out += Box(kLeft, legend - 9, kLeft + 22, legend, kBar);
   out += Text(kLeft + 28, legend, "start", series.of_month);
-  out += Line(kLeft + 206, legend - 4, kLeft + 238, legend - 4, kSolid);
-  out += Dot(kLeft + 222, legend - 4);
-  out += Text(kLeft + 244, legend, "start", series.to_date);
-  out += Line(kLeft + 424, legend - 4, kLeft + 456, legend - 4, kDashed);
-  out += Text(kLeft + 462, legend, "start", series.open);
+  out += Line(kLeft + 214, legend - 4, kLeft + 246, legend - 4, kSolid);
+  out += Dot(kLeft + 230, legend - 4);
+  out += Text(kLeft + 252, legend, "start", series.to_date);
+  out += Line(kLeft + 432, legend - 4, kLeft + 464, legend - 4, kDashed);
+  out += Text(kLeft + 470, legend, "start", series.open);
   return out + "</svg>\n";
 }
 

@@ -170,7 +170,7 @@ void AppendFigure(std::string& out, const std::string& drawings) {
 void AppendFacts(std::string& out, const ReportDocument::Facts& facts) {
   out += "<table class=\"facts\">\n<tbody>\n";
   for (const auto& [name, value] : facts) {
-    out += "<tr>" + Element("th", "", name) + Element("td", "", value) + "</tr>\n";
+    out += "<tr>" + Element("th", "", name) + "<td>" + WithWholeNames(value) + "</td></tr>\n";
   }
   out += "</tbody>\n</table>\n";
 }
@@ -221,7 +221,10 @@ std::string MakePage(const ReportDocument& document, const v1::ExecutionReport& 
   out += "<div class=\"end\">\n<section>\n";
   out += Element("h2", "", document.proof_title) + "\n";
   AppendFacts(out, document.proof);
-  if (!document.checkpoint.empty()) out += Element("pre", "", document.checkpoint) + "\n";
+  if (!document.checkpoint.empty()) {
+    out += Element("h3", "", In(lang, "Point de contrôle signé", "Signed checkpoint")) + "\n" +
+           Element("pre", "", document.checkpoint) + "\n";
+  }
   out += "</section>\n<div class=\"signatures\">\n";
   for (const std::string& signature : document.signatures) {
     out += "<div><b>" + Escaped(signature) + "</b>" +
