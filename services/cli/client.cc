@@ -174,6 +174,7 @@ Client::Client(Lang lang, Terminal terminal)
               {"envelopes", "ListEnvelopes", "envelopes"},
               {"commitments", "ListCommitments", "commitments"},
               {"payments", "ListPayments", "payment_requests"}});
+  AddExecutionReport();
   AddExplain();
   AddEvents();
   AddExport();

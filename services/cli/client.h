@@ -71,10 +71,11 @@ class Client {
   void AddApply();
   void AddAdmin(const char* name, const char* method);
   void AddCompletion();
-  void AddExport();  // export.cc
-  void AddProofs();  // proof_command.cc
-  void AddReplay();  // replay.cc
-  void AddVerify();  // verify.cc
+  void AddExport();           // export.cc
+  void AddProofs();           // proof_command.cc
+  void AddReplay();           // replay.cc
+  void AddVerify();           // verify.cc
+  void AddExecutionReport();  // execution_report.cc
 
   CLI::App* AddSubcommand(CLI::App* parent, const std::string& name, const std::string& help);
   Message* NewRequest(const google::protobuf::MethodDescriptor& method);
