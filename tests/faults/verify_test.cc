@@ -359,6 +359,7 @@ Verdict Verify(const std::string& folder, std::vector<std::string> more = {}) {
   }
   for (const json& check : verdict.all["checks"]) {
     if (check["result"] != "damaged") continue;
+    EXPECT_EQ(check["detail"].get<std::string>().find("that read"), std::string::npos) << check;
     const std::string name = check["check"];
     if (verdict.first.empty()) verdict.first = name;
     verdict.damaged[name] = check["detail"];
