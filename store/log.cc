@@ -803,12 +803,10 @@ absl::StatusOr<std::vector<Log::File>> Log::CheckFiles() const {
     File file;
     file.name = known.relative_filename;
     // A batch's key comes before every node's.
-    const auto batch_of = [](const std::string& key) -> std::optional<Position> {
-      if (key.size() != kBatchKeyBytes || key[0] != kBatchPrefix) return std::nullopt;
-      return ReadBigEndian64(std::string_view(key).substr(1));
-    };
-    file.first = batch_of(known.smallestkey);
-    if (file.first) file.last = batch_of(known.largestkey);
+    if (const std::string& key = known.smallestkey;
+        key.size() == kBatchKeyBytes && key[0] == kBatchPrefix) {
+      file.first = ReadBigEndian64(std::string_view(key).substr(1));
+    }
     absl::StatusOr<std::string> checksum = ChecksumOf(file);
     if (absl::IsUnavailable(checksum.status())) return checksum.status();
     if (!checksum.ok()) {
@@ -821,6 +819,14 @@ absl::StatusOr<std::vector<Log::File>> Log::CheckFiles() const {
       file.damage = "its bytes do not give the checksum that was kept of it";
     }
     files.push_back(std::move(file));
+  }
+  // Positions only ever grow, so no two files have batches of the same stretch.
+  for (File& file : files) {
+    if (!file.first) continue;
+    for (const File& other : files) {
+      if (!other.first || *other.first <= *file.first) continue;
+      if (!file.before || *other.first < *file.before) file.before = other.first;
+    }
   }
   std::sort(files.begin(), files.end(),
             [](const File& a, const File& b) { return a.name < b.name; });

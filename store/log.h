@@ -167,10 +167,10 @@ class Log {
   struct File {
     std::string name;
     std::uint64_t bytes = 0;
-    // The events whose batches may lie in it begin at `first`, the last batch at `last`; nothing
-    // when it holds nodes alone.
+    // The events of its batches lie in [first, before); no `first` when it holds nodes alone, no
+    // `before` when no other file has later ones.
     std::optional<Position> first;
-    std::optional<Position> last;
+    std::optional<Position> before;
     std::string damage;  // why it is not the file that was written; empty: it is
   };
   // Reads every such file from its first byte to its last and computes its checksum again. (What

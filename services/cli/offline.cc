@@ -68,12 +68,11 @@ std::string Describe(const RowsCompared& compared, Lang lang) {
   const auto count = [lang](std::int64_t n) { return Count(n, lang); };
   std::string text;
   for (const auto& [of, french, english] :
-       {std::tuple(&compared.rows, "lignes", "rows"),
-        std::tuple(&compared.requests, "identifiants de demande", "request ids"),
-        std::tuple(&compared.reports, "états", "reports")}) {
+       {std::tuple(&compared.rows, "lignes égales", "rows equal"),
+        std::tuple(&compared.requests, "identifiants de demande égaux", "request ids equal"),
+        std::tuple(&compared.reports, "états égaux", "reports equal")}) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", count(of->equal), In(lang, " sur ", " of "),
-                    count(of->compared), " ", In(lang, french, english),
-                    In(lang, " égaux", " equal"));
+                    count(of->compared), " ", In(lang, french, english));
     if (of->first_difference.empty()) continue;
     absl::StrAppend(&text, In(lang, " (premier écart : ", " (first difference: "),
                     of->first_difference);

@@ -254,12 +254,16 @@ void Verifier::CheckFiles() {
     if (file.damage.empty()) continue;
     absl::StrAppend(&damage, damage.empty() ? "" : "; ", "log/", file.name, ": ", file.damage);
     if (!file.first) continue;
+    std::optional<Position> end = file.before;
+    if (!end && knows_head_) end = log_->head().next;
+    if (!end && anchored_) end = anchored_->next;
+    if (end && *end <= *file.first) end = std::nullopt;  // the anchor is of another log
     if (!damaged_files_ || *file.first < *damaged_files_) {
       damaged_files_ = file.first;
-      before = *file.last + 1;
+      before = end;
     }
-    absl::StrAppend(&damage, Say(" (lots des positions ", " (batches of the positions "),
-                    *file.first, Say(" à ", " to "), *file.last, ")");
+    absl::StrAppend(&damage, Say(" (écritures à partir de ", " (events from "), *file.first,
+                    end ? absl::StrCat(Say(", jusqu'à ", " to "), *end - 1) : "", ")");
   }
   if (damage.empty() && !opened->damage.ok()) {
     // No file is to blame: what is left are the WAL, and what says which files there are.

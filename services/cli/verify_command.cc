@@ -48,8 +48,9 @@ std::string_view NameOf(Result result) {
   return "";
 }
 
-std::string Word(Result result, Lang lang) {
-  switch (result) {
+std::string Word(const Finding& finding, Lang lang) {
+  if (finding.exit_code == kTrouble) return In(lang, "NON CONTRÔLÉ", "NOT CHECKED");
+  switch (finding.result) {
     case Result::kPassed:
       return In(lang, "conforme", "sound");
     case Result::kDamaged:
@@ -299,10 +300,11 @@ std::string Closing(const Told& told, bool with_checkpoint, Lang lang) {
     }
     return text;
   }
-  if (code == kTrouble && !told.ended && told.findings.size() == 1) return "";
-  absl::StrAppend(&text, say("NON CONFORME. ", "NOT SOUND. "));
+  if (code == kTrouble && told.findings.size() == 1) return "";  // nothing was checked
+  absl::StrAppend(&text, say("NON CONFORME.", "NOT SOUND."));
   if (const Finding* damage = told.first_damage()) {
-    absl::StrAppend(&text, say("Première position endommagée\u00a0: ", "First damaged position: "));
+    absl::StrAppend(&text,
+                    say(" Première position endommagée\u00a0: ", " First damaged position: "));
     if (damage->before && *damage->before > *damage->position + 1) {
       absl::StrAppend(&text, say("entre ", "between "), *damage->position, say(" et ", " and "),
                       *damage->before - 1);
@@ -313,12 +315,12 @@ std::string Closing(const Told& told, bool with_checkpoint, Lang lang) {
     } else {
       absl::StrAppend(&text, *damage->position);
     }
-    absl::StrAppend(&text, " (", Word(damage->check, lang), "). ");
+    absl::StrAppend(&text, " (", Word(damage->check, lang), ").");
   }
   if (told.ended) {
     absl::StrAppend(&text,
-                    say("Journal, écritures et règles sont conformes sur ",
-                        "Log, events and rules are sound over "),
+                    say(" Journal, écritures et règles sont conformes sur ",
+                        " Log, events and rules are sound over "),
                     up_to, ".");
   }
   return text + "\n";
@@ -416,7 +418,7 @@ int Client::RunVerify(const std::string& data, const std::string& checkpoint_fil
   const Told told = VerifyApart(options, [&](const Finding& finding) {
     if (!table) return;
     terminal_.out << Padded(Word(finding.check, style_.lang), kNameColumns)
-                  << Padded(Word(finding.result, style_.lang), kResultColumns)
+                  << Padded(Word(finding, style_.lang), kResultColumns)
                   << Places(finding, style_.lang) << finding.detail << std::endl;
   });
   const int code = told.exit_code();

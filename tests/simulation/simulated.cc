@@ -8,7 +8,7 @@
 
 #include "projections/books.h"
 #include "services/rules/decide.h"
-#include "services/rules/permissions.h"
+#include "services/sequencer.h"
 #include "store/sha256.h"
 #include "tests/simulation/generator.h"
 #include "tests/simulation/oracle.h"
@@ -36,8 +36,7 @@ std::vector<Event> SimulatedEvents(std::uint64_t seed, int commands) {
     if (std::holds_alternative<rules::Refusal>(decision)) return;
     oracle.Enter(drawn.command, drawn.actor.body_id(), log.size());
     Event event = std::get<Event>(std::move(decision));
-    event.set_request_sha256(
-        std::string(store::AsBytes(store::Sha256Of(drawn.command.SerializeAsString()))));
+    event.set_request_sha256(std::string(store::AsBytes(services::ContentHash(drawn.command))));
     event.set_recorded_time_us(kFirstTimeUs + static_cast<std::int64_t>(log.size()) * kSecondUs);
     if (absl::Status folded = books.Fold(event, log.size()); !folded.ok()) {
       std::cerr << "seed " << seed << ", event " << log.size() << ": " << folded << "\n";

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/rules/redecide.h"
+#include "services/sequencer.h"
 #include "store/data_directory.h"
 #include "store/log.h"
 #include "tests/simulation/simulated.h"
@@ -30,6 +32,8 @@ void Move(Event& event, int copy, std::int64_t first, std::int64_t recorded_us) 
     reversed.set_reversed_position(reversed.reversed_position() + first);
     Move(*reversed.mutable_original(), copy, first, recorded_us);
   }
+  event.set_request_sha256(std::string(
+      denier::store::AsBytes(denier::services::ContentHash(denier::rules::CommandFrom(event)))));
 }
 
 }  // namespace
