@@ -38,6 +38,9 @@ Lang LangOf(int argc, const char* const* argv);
 // Whom one reads as, in development mode, unless --as says otherwise.
 inline constexpr char kReader[] = "auditor@AUDIT:auditor";
 
+// Whom one runs the server as.
+inline constexpr char kOperator[] = "operator@OPS:operator";
+
 // Not thread-safe. What explains figures is in explain.cc, all else in client.cc.
 class Client {
  public:
@@ -54,7 +57,8 @@ class Client {
  private:
   friend class Exporter;
 
-  class Proof;  // proof_command.cc
+  class BackupCommand;  // backup_command.cc
+  class Proof;          // proof_command.cc
 
   struct Query {
     const char* name;
@@ -74,6 +78,7 @@ class Client {
   void AddExport();  // export.cc
   void AddProofs();  // proof_command.cc
   void AddReplay();  // replay.cc
+  void AddBackup();  // backup_command.cc
   void AddVerify();  // verify.cc
 
   CLI::App* AddSubcommand(CLI::App* parent, const std::string& name, const std::string& help);
