@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -330,6 +331,15 @@ void Client::AddBackup() {
       "file or the position is named);\n17 checkpoint refused, or it contradicts the backup; 18 "
       "older than the checkpoint.");
 
+  const CLI::Validator above_zero(
+      [this](const std::string& text) {
+        const std::optional<std::int64_t> number = ParseNumber(text);
+        if (number && *number > 0 && *number <= std::numeric_limits<std::int32_t>::max()) {
+          return std::string();
+        }
+        return Say("un nombre à partir de 1, et non ", "a number from 1, and not ") + text;
+      },
+      "");
   const auto add = [&](const char* name, const std::string& help,
                        int (BackupCommand::*run)()) -> CLI::App* {
     CLI::App* sub = AddSubcommand(backup, name, help);
@@ -349,7 +359,7 @@ void Client::AddBackup() {
     sub->add_option("--id", typed->id,
                     Say("Numéro de la sauvegarde\u00a0; sinon la plus récente",
                         "Number of the backup; else the newest"))
-        ->check(CLI::PositiveNumber)
+        ->check(above_zero)
         ->option_text("N");
   };
 
@@ -411,7 +421,7 @@ void Client::AddBackup() {
                    Say("Combien de bonnes sauvegardes garder, une au moins",
                        "How many good backups stay, one at least"))
       ->required()
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero)
       ->option_text("N" + required);
 }
 
