@@ -20,8 +20,6 @@ namespace {
 using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
-constexpr char kOperator[] = "operator@OPS:operator";
-
 const ServiceDescriptor& CommandService() {
   return *v1::CommandHeader::descriptor()->file()->FindServiceByName("CommandService");
 }
@@ -182,6 +180,7 @@ Client::Client(Lang lang, Terminal terminal)
   AddApply();
   AddAdmin("status", "GetStatus");
   AddAdmin("rebuild", "RebuildProjections");
+  AddBackup();
   AddReplay();
   AddVerify();
   AddCompletion();

@@ -38,6 +38,9 @@ Lang LangOf(int argc, const char* const* argv);
 // Whom one reads as, in development mode, unless --as says otherwise.
 inline constexpr char kReader[] = "auditor@AUDIT:auditor";
 
+// Whom one runs the server as.
+inline constexpr char kOperator[] = "operator@OPS:operator";
+
 // Not thread-safe. What explains figures is in explain.cc, all else in client.cc.
 class Client {
  public:
@@ -54,7 +57,8 @@ class Client {
  private:
   friend class Exporter;
 
-  class Proof;  // proof_command.cc
+  class BackupCommand;  // backup_command.cc
+  class Proof;          // proof_command.cc
 
   struct Query {
     const char* name;
@@ -76,6 +80,7 @@ class Client {
   void AddReplay();           // replay.cc
   void AddVerify();           // verify.cc
   void AddExecutionReport();  // execution_report.cc
+  void AddBackup();           // backup_command.cc
 
   CLI::App* AddSubcommand(CLI::App* parent, const std::string& name, const std::string& help);
   Message* NewRequest(const google::protobuf::MethodDescriptor& method);

@@ -190,7 +190,9 @@ Kind KindOf(const FieldDescriptor& field) {
   const std::string_view name = field.name();
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT64:
-      if (EndsWith(name, "position") || name == "rows_compared") return Kind::kNumber;
+      if (EndsWith(name, "position") || name == "rows_compared" || EndsWith(name, "_bytes")) {
+        return Kind::kNumber;
+      }
       // The rows of reports say once for the message that all of it is in cents.
       return EndsWith(name, "_us") ? Kind::kInstant : Kind::kAmount;
     case FieldDescriptor::CPPTYPE_INT32:

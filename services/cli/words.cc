@@ -67,6 +67,8 @@ constexpr Entry kEntries[] = {
     {"GetTrialBalance", "Balance générale des comptes", "Trial balance of all accounts"},
     {"GetExecutionReport", "Compte rendu de gestion d'une période", "Execution report of a period"},
     {"GetStatus", "Où en sont le journal et les projections", "Where log and projections stand"},
+    {"CreateBackup", "Ajoute une sauvegarde du journal", "Adds a backup of the log"},
+    {"ListBackups", "Les sauvegardes du journal", "The backups of the log"},
     {"RebuildProjections", "Reconstruit les projections depuis le journal, et compare", "Rebuilds the projections from the log, and compares"},
 
     // Fields, as columns and as options.
@@ -248,6 +250,12 @@ constexpr Entry kEntries[] = {
     {"reversed", "Contre-passée", "Reversed"},
     {"reversed_position", "Position de l'écriture", "Position of the entry"},
     {"root", "Racine de Merkle", "Merkle root"},
+    {"backup", "Sauvegarde", "Backup"},
+    {"backups", "Sauvegardes", "Backups"},
+    {"backup_id", "Sauvegarde", "Backup"},
+    {"created_time_us", "Faite le (UTC)", "Made (UTC)"},
+    {"Backup.position", "Dernière position", "Last position"},
+    {"size_bytes", "Taille en octets", "Size in bytes"},
     {"rows_compared", "Lignes comparées", "Rows compared"},
     {"schedule", "Échéancier", "Schedule"},
     {"signed_date", "Date de signature", "Signed"},

@@ -3,6 +3,7 @@
 #ifndef DENIER_TESTS_FAULTS_ACKNOWLEDGED_H_
 #define DENIER_TESTS_FAULTS_ACKNOWLEDGED_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -31,6 +32,13 @@ class Acknowledged {
   std::vector<std::string> unanswered() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return {unanswered_.begin(), unanswered_.end()};
+  }
+  // The highest position that was acknowledged; -1: none.
+  std::int64_t last() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::int64_t last = -1;
+    for (const auto& [request_id, position] : positions_) last = std::max(last, position);
+    return last;
   }
   std::size_t size() const {
     const std::lock_guard<std::mutex> lock(mutex_);
