@@ -264,9 +264,9 @@ TEST(BackupsTest, UnderLoadHoldEveryEventAcknowledgedBefore) {
   struct Taken {
     std::map<std::string, std::int64_t> acknowledged;  // before the call
     v1::Backup backup;
-    std::int64_t head_after = 0;
   };
   std::vector<Taken> taken;
+  std::size_t meanwhile = 0;  // acknowledged while a backup was made
   {
     Load load(server);
     for (int i = 0; i < 5; ++i) {
@@ -276,16 +276,15 @@ TEST(BackupsTest, UnderLoadHoldEveryEventAcknowledgedBefore) {
       const Made made = Create(server);
       ASSERT_TRUE(made.status.ok()) << made.status.error_message();
       one.backup = made.backup;
-      load.Await(1);  // commands go on
-      one.head_after = server.head();
+      meanwhile += load.acknowledged().size() - one.acknowledged.size();
       taken.push_back(std::move(one));
     }
   }
+  EXPECT_GT(meanwhile, 0U) << "commands do not go on";
   const std::int64_t head = server.head();
   RunningServer other;
   for (const Taken& one : taken) {
     SCOPED_TRACE("backup " + std::to_string(one.backup.backup_id()));
-    EXPECT_LT(one.backup.position(), one.head_after) << "nothing happened meanwhile: no load";
     const auto id = static_cast<store::BackupId>(one.backup.backup_id());
     ASSERT_TRUE(store::VerifyBackup(backups, id).ok());
     StartRestored(other, backups, id);
