@@ -21,8 +21,7 @@
 // several ways that come to the same event, one of them must have the hash:
 //   - the header's fiscal year, given or left to the day;
 //   - the header's etag, empty or the one that the resource had in the books (another one would
-//   have
-//     been refused), so that etags need not be in the event;
+//     have been refused), so that etags need not be in the event;
 //   - `references` that are empty, given or not (Engage, ImportOpening, RequestPayment);
 //   - CreateAgreement's after_term, its default given or not;
 //   - Reimpute's envelope and product that stay, named or not.
@@ -30,8 +29,7 @@
 //
 // What cannot be decided again, because it is not in the event or not the rules':
 //   - that the actor held the roles and acted for the body that the event names: its certificate
-//   was
-//     seen by the server alone;
+//     was seen by the server alone;
 //   - recorded_time_us, and that it never decreases along the log; that a request id stands once
 //   for
 //     its body: both are the sequencer's, and whoever walks over the log can check them;

@@ -285,6 +285,12 @@ class Export(Log):
         records = self.changed(7, lambda event: setattr(event, "version", 99))
         self.refuses("decoding", 7, self.verify(records=records), "version 99")
 
+    def test_a_newer_correction_without_its_product(self):
+        def change(event):
+            event.version = 1
+            event.opening_corrected.product_unstated = True
+        self.refuses("decoding", 7, self.verify(records=self.changed(7, change)), "its product")
+
     def test_recorded_time_that_decreases(self):
         records = self.changed(7, lambda event: setattr(event, "recorded_time_us", 5))
         self.refuses("recorded times", 7, self.verify(records=records))
