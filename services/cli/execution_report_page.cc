@@ -1,17 +1,21 @@
 #include "services/cli/execution_report_page.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
 #include "services/cli/execution_report_chart.h"
+#include "services/cli/grid.h"
 
 namespace denier::cli {
 namespace {
 
 using Kind = ReportCell::Kind;
 
-// More columns than this do not stand side by side on A4 upright.
-constexpr std::size_t kMostUpright = 7;
+// What stands side by side on A4 upright, in digits; and what a column takes of it where its words
+// can be broken over lines.
+constexpr std::size_t kMostUpright = 106;
+constexpr std::size_t kWords = 10;
 
 // Tables of so many rows are not broken over two pages.
 constexpr std::size_t kMostKept = 16;
@@ -53,7 +57,7 @@ table.facts tr { border-bottom: 0.15mm solid #bbb; }
 table.facts th { width: 38mm; font-weight: bold; }
 table.facts td { overflow-wrap: anywhere; }
 .wide { page: wide; }
-figure { margin: 2mm 0 3mm; break-inside: avoid; }
+figure { max-width: 182mm; margin: 2mm 0 3mm; break-inside: avoid; }
 svg { display: block; width: 100%; height: auto; }
 svg text { font-family: "Liberation Sans", Arial, Helvetica, sans-serif; }
 pre { font: 8pt/1.35 "Liberation Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; border: 0.2mm solid #000; padding: 2mm; margin: 2mm 0 0; break-inside: avoid; }
@@ -119,9 +123,18 @@ std::string WithWholeNames(std::string_view text) {
   return out;
 }
 
-bool IsWide(const ReportSection& section) {
+bool IsWide(const ReportSection& section, Lang lang) {
   for (const ReportTable& table : section.tables) {
-    if (!table.rows.empty() && table.columns.size() > kMostUpright) return true;
+    std::size_t width = 0;
+    for (std::size_t c = 0; c < table.columns.size(); ++c) {
+      std::size_t widest = kWords;
+      for (std::size_t r = 0; r < table.rows.size(); ++r) {
+        const ReportCell& cell = table.rows[r][c];
+        if (cell.kind != Kind::kText) widest = std::max(widest, DisplayWidth(TextOf(cell, lang)));
+      }
+      width += widest + 1;
+    }
+    if (!table.rows.empty() && width > kMostUpright) return true;
   }
   return false;
 }
@@ -201,7 +214,7 @@ std::string MakePage(const ReportDocument& document, const v1::ExecutionReport& 
 
   int number = 0;
   for (const ReportSection& section : document.sections) {
-    out += IsWide(section) ? "<section class=\"wide\">\n" : "<section>\n";
+    out += IsWide(section, lang) ? "<section class=\"wide\">\n" : "<section>\n";
     out += Element("h2", "", std::to_string(++number) + ". " + section.title) + "\n";
     for (const std::string& note : section.notes) out += Element("p", "note", note) + "\n";
     switch (section.chart) {
