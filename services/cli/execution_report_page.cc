@@ -15,7 +15,7 @@ using Kind = ReportCell::Kind;
 // What stands side by side on A4 upright, in digits; and what a column takes of it where its words
 // can be broken over lines.
 constexpr std::size_t kMostUpright = 106;
-constexpr std::size_t kWords = 10;
+constexpr std::size_t kWords = 12;
 
 // Tables of so many rows are not broken over two pages.
 constexpr std::size_t kMostKept = 16;
@@ -127,7 +127,7 @@ bool IsWide(const ReportSection& section, Lang lang) {
   for (const ReportTable& table : section.tables) {
     std::size_t width = 0;
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
-      std::size_t widest = kWords;
+      std::size_t widest = table.columns[c].kind == Kind::kText ? kWords : 0;
       for (std::size_t r = 0; r < table.rows.size(); ++r) {
         const ReportCell& cell = table.rows[r][c];
         if (cell.kind != Kind::kText) widest = std::max(widest, DisplayWidth(TextOf(cell, lang)));
@@ -137,6 +137,16 @@ bool IsWide(const ReportSection& section, Lang lang) {
     if (!table.rows.empty() && width > kMostUpright) return true;
   }
   return false;
+}
+
+// How many columns the name of a row has: its own, and those without an amount and anything else.
+std::size_t NameSpan(const ReportTable& table, std::size_t row) {
+  std::size_t span = 1;
+  while (span < table.columns.size() && table.columns[span].kind != Kind::kCents &&
+         table.rows[row][span].kind == Kind::kText && table.rows[row][span].text.empty()) {
+    ++span;
+  }
+  return span;
 }
 
 void AppendTable(std::string& out, const ReportTable& table, Lang lang) {
@@ -163,13 +173,20 @@ void AppendTable(std::string& out, const ReportTable& table, Lang lang) {
              Escaped(table.rows[i].front().text) + "</td></tr>\n";
       continue;
     }
-    out += table.totals.contains(i) ? "<tr class=\"total\">" : "<tr>";
+    const bool total = table.totals.contains(i);
+    out += total ? "<tr class=\"total\">" : "<tr>";
     for (std::size_t c = 0; c < table.rows[i].size(); ++c) {
       const ReportCell& cell = table.rows[i][c];
       // What stands in the place of an amount stands to the right too.
       std::string style(ClassOf(cell.kind == Kind::kText ? table.columns[c].kind : cell.kind));
       if (table.parts.contains(i)) style += " part";
-      out += "<td class=\"" + style + "\">" + WithWholeNames(TextOf(cell, lang)) + "</td>";
+      out += "<td class=\"" + style + "\"";
+      // The name of a total takes what is empty behind it.
+      if (const std::size_t span = total && c == 0 ? NameSpan(table, i) : 1; span > 1) {
+        out += " colspan=\"" + std::to_string(span) + "\"";
+        c += span - 1;
+      }
+      out += ">" + WithWholeNames(TextOf(cell, lang)) + "</td>";
     }
     out += "</tr>\n";
   }

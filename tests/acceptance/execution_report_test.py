@@ -54,9 +54,11 @@ class Page:
             headings = ["".join(th.itertext()) for th in table.find("thead").iter("th")]
             rows = []
             for tr in table.find("tbody").findall("tr"):
-                cells = ["".join(td.itertext()) for td in tr.findall("td")]
-                if len(cells) == len(headings):
-                    rows.append((tr.get("class") == "total", dict(zip(headings, cells))))
+                cells = []
+                for td in tr.findall("td"):
+                    cells += ["".join(td.itertext())] + [""] * (int(td.get("colspan", 1)) - 1)
+                if tr.get("class") != "group":
+                    rows.append((tr.get("class") == "total", dict(zip(headings, cells, strict=True))))
             tables.append(rows)
         return tables
 
