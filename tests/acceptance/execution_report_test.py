@@ -244,6 +244,38 @@ class TheDocumentsHistory(OfAnyHistory, unittest.TestCase):
             self.assertEqual([p.text for p in page.sections[title].findall("p")][-1], "Néant")
         self.assertIn("AE (prévision)", page.tables("Prévision et exécution")[0][0][1])
 
+    def test_payments_and_commitments_have_their_numbers(self):
+        page = Page(self.paths[0])
+        payments = [row for _, row in page.tables("Paiements de la période")[0]]
+        self.assertEqual(payments[0], {
+            "Date": "04/03/2022", "Demande de paiement": "DP:2022-08 (DP-2022-08)",
+            "Engagement": "EJ:2022-01", "Facture": "FACT-2022-08", "Créancier": "FOURNISSEUR-COACH",
+            "Objet": "service fait", "Enveloppe": "DINUM, coaching 2022",
+            "Payé": "15 256,00 €".replace(" ", NO_BREAK)})
+        commitment = page.tables("Exécution par engagement juridique")[0][0][1]
+        self.assertEqual(list(commitment.values())[:3],
+                         ["EJ:2022-01 (EJ-2022-01)", "MARCHE-COACHING", "FOURNISSEUR-COACH"])
+
+    def test_a_refused_carry_over_is_told(self):
+        lines = history()
+        asked = next(i for i, line in enumerate(lines) if '"request_carryover"' in line)
+        pm = "djepva-pm-1@DJEPVA:programme_manager"
+        refusal = {"as": pm, "command": {"refuse_carryover": {
+            "header": {"request_id": "refusal", "agreement_id": "engagement-civique",
+                       "effective_date": 20220120},
+            "carryover_id": "report-cp-2021", "act_reference": "LETTRE-REFUS-7"}}}
+        server = SigningServer(lines[:asked + 1] + [json.dumps(refusal)])
+        self.addCleanup(server.close)
+        paths = report(server, "--from", "2021-01-01", "--until", "2022-06-30")
+        refused, others = Page(paths[0]).tables("Reports de crédits") + [None]
+        (_, row), = refused
+        self.assertEqual((row["Report"], row["Situation"], row["Actes"], euros(row["Demandé"])),
+                         ("report-cp-2021", "refusé le 20/01/2022", "LETTRE-REFUS-7",
+                          Decimal("386991.58")))
+        self.assertIsNone(others, "no other carry-over")
+        sheet = openpyxl.load_workbook(paths[1])["Reports"]
+        self.assertIn("report-cp-2021", [cell.value for cell in sheet["A"]])
+
     def test_english(self):
         text = self.server.run("report", "execution-report", *YEAR, "--lang", "en").stdout
         self.assertIn("Execution report", text)
