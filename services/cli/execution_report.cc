@@ -74,10 +74,12 @@ void Client::AddExecutionReport() {
   const auto options = std::make_shared<Options>();
   AddField(sub, request, *request->GetDescriptor()->FindFieldByName("from_date"), "--from")
       ->required()
-      ->description(Say("Premier jour de la période", "First day of the period"));
+      ->description(Say("Premier jour de la période", "First day of the period"))
+      ->option_text(Say("AAAA-MM-JJ (obligatoire)", "YYYY-MM-DD (required)"));
   AddField(sub, request, *request->GetDescriptor()->FindFieldByName("until_date"), "--until")
       ->required()
-      ->description(Say("Dernier jour de la période", "Last day of the period"));
+      ->description(Say("Dernier jour de la période", "Last day of the period"))
+      ->option_text(Say("AAAA-MM-JJ (obligatoire)", "YYYY-MM-DD (required)"));
   sub->add_option("--html", options->html,
                   Say("Écrit la page à imprimer et à signer", "Writes the page to print and sign"))
       ->option_text(Say("FICHIER", "FILE"));

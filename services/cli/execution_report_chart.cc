@@ -235,8 +235,8 @@ std::string OriginsChart(const v1::ExecutionReport& report, Lang lang) {
   const double height = bottom + 50;
   // The figures stand to the right of their bars.
   const Scale x{.ticks = Ticks(low, high), .from = kLeft, .to = kRight - 104};
-  std::string out = Open(
-      height, In(lang, "Restes à payer par exercice d'origine", "Outstanding by year of origin"));
+  std::string out = Open(height, In(lang, "Restes à payer, en début et en fin de période",
+                                    "Outstanding, at the start and at the end"));
   for (const std::int64_t tick : x.ticks) {
     out += Line(x.At(tick), kTop, x.At(tick), bottom, tick == 0 ? kAxis : kGrid);
     out += Text(x.At(tick), bottom + 15, "middle", TickText(tick, x.ticks, lang));

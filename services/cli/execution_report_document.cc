@@ -495,6 +495,7 @@ class Writer {
     Column(table, Say("Facture", "Invoice"));
     Column(table, Say("Créancier", "Payee"));
     Column(table, Say("Objet", "For"));
+    Column(table, Say("Enveloppe", "Envelope"));
     table.keys = 2;
     const bool differ = std::ranges::any_of(report_.payments(), [](const Source& payment) {
       return payment.gross_cents() != payment.net_cents();
@@ -524,6 +525,7 @@ class Writer {
       cells.push_back(ReportCell::Text(payment.references().invoice()));
       cells.push_back(ReportCell::Text(payment.references().payee()));
       cells.push_back(ReportCell::Text(std::move(object)));
+      cells.push_back(ReportCell::Text(EnvelopeName(payment.paying_envelope_id())));
       for (const auto& figure : figures) {
         cells.push_back(ReportCell::Cents((payment.*figure.get)()));
       }
@@ -532,7 +534,7 @@ class Writer {
     table.totals.insert(table.rows.size());
     auto& cells = table.rows.emplace_back();
     cells.push_back(ReportCell::Text("Total"));
-    cells.resize(6);
+    cells.resize(7);
     Sum<Source>(cells, figures, report_.payments(), [](const Source&) { return true; });
   }
 

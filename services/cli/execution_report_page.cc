@@ -1,17 +1,21 @@
 #include "services/cli/execution_report_page.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
 #include "services/cli/execution_report_chart.h"
+#include "services/cli/grid.h"
 
 namespace denier::cli {
 namespace {
 
 using Kind = ReportCell::Kind;
 
-// More columns than this do not stand side by side on A4 upright.
-constexpr std::size_t kMostUpright = 7;
+// What stands side by side on A4 upright, in digits; and what a column takes of it where its words
+// can be broken over lines.
+constexpr std::size_t kMostUpright = 106;
+constexpr std::size_t kWords = 12;
 
 // Tables of so many rows are not broken over two pages.
 constexpr std::size_t kMostKept = 16;
@@ -53,7 +57,7 @@ table.facts tr { border-bottom: 0.15mm solid #bbb; }
 table.facts th { width: 38mm; font-weight: bold; }
 table.facts td { overflow-wrap: anywhere; }
 .wide { page: wide; }
-figure { margin: 2mm 0 3mm; break-inside: avoid; }
+figure { max-width: 182mm; margin: 2mm 0 3mm; break-inside: avoid; }
 svg { display: block; width: 100%; height: auto; }
 svg text { font-family: "Liberation Sans", Arial, Helvetica, sans-serif; }
 pre { font: 8pt/1.35 "Liberation Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; border: 0.2mm solid #000; padding: 2mm; margin: 2mm 0 0; break-inside: avoid; }
@@ -119,11 +123,30 @@ std::string WithWholeNames(std::string_view text) {
   return out;
 }
 
-bool IsWide(const ReportSection& section) {
+bool IsWide(const ReportSection& section, Lang lang) {
   for (const ReportTable& table : section.tables) {
-    if (!table.rows.empty() && table.columns.size() > kMostUpright) return true;
+    std::size_t width = 0;
+    for (std::size_t c = 0; c < table.columns.size(); ++c) {
+      std::size_t widest = table.columns[c].kind == Kind::kText ? kWords : 0;
+      for (std::size_t r = 0; r < table.rows.size(); ++r) {
+        const ReportCell& cell = table.rows[r][c];
+        if (cell.kind != Kind::kText) widest = std::max(widest, DisplayWidth(TextOf(cell, lang)));
+      }
+      width += widest + 1;
+    }
+    if (!table.rows.empty() && width > kMostUpright) return true;
   }
   return false;
+}
+
+// How many columns the name of a row has: its own, and those without an amount and anything else.
+std::size_t NameSpan(const ReportTable& table, std::size_t row) {
+  std::size_t span = 1;
+  while (span < table.columns.size() && table.columns[span].kind != Kind::kCents &&
+         table.rows[row][span].kind == Kind::kText && table.rows[row][span].text.empty()) {
+    ++span;
+  }
+  return span;
 }
 
 void AppendTable(std::string& out, const ReportTable& table, Lang lang) {
@@ -150,13 +173,20 @@ void AppendTable(std::string& out, const ReportTable& table, Lang lang) {
              Escaped(table.rows[i].front().text) + "</td></tr>\n";
       continue;
     }
-    out += table.totals.contains(i) ? "<tr class=\"total\">" : "<tr>";
+    const bool total = table.totals.contains(i);
+    out += total ? "<tr class=\"total\">" : "<tr>";
     for (std::size_t c = 0; c < table.rows[i].size(); ++c) {
       const ReportCell& cell = table.rows[i][c];
       // What stands in the place of an amount stands to the right too.
       std::string style(ClassOf(cell.kind == Kind::kText ? table.columns[c].kind : cell.kind));
       if (table.parts.contains(i)) style += " part";
-      out += "<td class=\"" + style + "\">" + WithWholeNames(TextOf(cell, lang)) + "</td>";
+      out += "<td class=\"" + style + "\"";
+      // The name of a total takes what is empty behind it.
+      if (const std::size_t span = total && c == 0 ? NameSpan(table, i) : 1; span > 1) {
+        out += " colspan=\"" + std::to_string(span) + "\"";
+        c += span - 1;
+      }
+      out += ">" + WithWholeNames(TextOf(cell, lang)) + "</td>";
     }
     out += "</tr>\n";
   }
@@ -201,7 +231,7 @@ std::string MakePage(const ReportDocument& document, const v1::ExecutionReport& 
 
   int number = 0;
   for (const ReportSection& section : document.sections) {
-    out += IsWide(section) ? "<section class=\"wide\">\n" : "<section>\n";
+    out += IsWide(section, lang) ? "<section class=\"wide\">\n" : "<section>\n";
     out += Element("h2", "", std::to_string(++number) + ". " + section.title) + "\n";
     for (const std::string& note : section.notes) out += Element("p", "note", note) + "\n";
     switch (section.chart) {

@@ -149,6 +149,48 @@ TEST(ExecutionReportPageTest, PlannedFiguresSayThatTheyAre) {
   EXPECT_THAT(page, HasSubstr(">2024 (prévision)<"));
 }
 
+TEST(ExecutionReportPageTest, ACorrectionSaysWhatItReversesAndWhy) {
+  v1::GetExecutionReportResponse response = Response();
+  v1::ExecutionReportEntry& entry = *response.mutable_report()->add_entries();
+  entry.set_position(77);
+  entry.set_effective_date(20211231);
+  entry.set_fiscal_year(2021);
+  entry.set_fact("reversed");
+  entry.set_reversed_position(0);
+  entry.set_reversed_fact("engaged");
+  entry.set_commitment_id("EJ-2021-03");
+  entry.set_late(true);
+  entry.set_reason_reference("PV-12");
+  entry.set_principal_id("ao-1");
+  entry.set_body_id("DINUM");
+  entry.set_approved_by("ao-2");
+  entry.set_ae_consumed(-1234);
+  const std::string table = Table(response);
+  EXPECT_THAT(table, HasSubstr("de l'écriture n°\u00a00 ("));
+  EXPECT_THAT(table, HasSubstr("tardive sur 2021"));
+  EXPECT_THAT(table, HasSubstr("PV-12"));
+  EXPECT_THAT(table, HasSubstr("ao-1@DINUM, approuvé par ao-2"));
+  EXPECT_THAT(table, HasSubstr("-12,34\u00a0€"));
+}
+
+TEST(ExecutionReportPageTest, AnAccrualNamesCommitmentContractAndPayee) {
+  v1::GetExecutionReportResponse response = Response();
+  v1::ExecutionReportAccrual& accrual = *response.mutable_report()->add_accruals();
+  accrual.set_commitment_id("EJ-1");
+  accrual.set_line_id("1");
+  accrual.mutable_references()->set_chorus_commitment("1300012345");
+  accrual.mutable_references()->set_contract("M-7");
+  accrual.mutable_references()->set_payee("COACH SARL");
+  accrual.set_certified_cents(500);
+  accrual.set_settled_cents(200);
+  accrual.set_accrued_cents(300);
+  const std::string page = Page(response);
+  for (const std::string_view text : {"1300012345", ">M-7<", ">COACH SARL<"}) {
+    EXPECT_THAT(page, HasSubstr(std::string(text)));
+  }
+  EXPECT_EQ(CountOf(">3,00\u00a0€<", page), 2U);  // the line, and the total
+}
+
 TEST(ExecutionReportPageTest, ItNamesWhatItWasMadeFrom) {
   const std::string page = Page(Response(), {.root = std::string(32, '\xab'),
                                              .note = "denier/log\n190\nq6ur\n\n— denier/log AA==\n",
