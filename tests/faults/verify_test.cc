@@ -477,6 +477,8 @@ TEST_F(VerifyTest, AFlippedByteInAFileOfTheLogIsCaughtByItsChecksum) {
   EXPECT_EQ(verdict.first, "files");
   EXPECT_NE(verdict.damaged.at("files").find(file.filename()), std::string::npos)
       << verdict.damaged.at("files");
+  EXPECT_EQ(verdict.position, 0U);
+  EXPECT_EQ(verdict.before, events().size()) << "the last file ends somewhere before the WAL";
 }
 
 TEST_F(VerifyTest, AFlippedByteInTheWalIsCaughtByItsRecord) {
@@ -558,7 +560,7 @@ TEST_F(VerifyTest, TwoEventsExchangedAreCaughtByTheTree) {
   EXPECT_TRUE(verdict.damaged.contains("events")) << "the recorded times show it too";
 }
 
-// RocksDB's checksums are right.
+// The control of the three that follow.
 TEST_F(VerifyTest, ABatchWrittenAnewAsItWasPasses) {
   const std::string folder = Attacked();
   constexpr Position kAt = 200;
@@ -800,6 +802,7 @@ TEST_F(VerifyTest, ReplayWithoutRowsSaysSo) {
   const Said said = RunOn(folder, "replay", {"--format", "json"});
   EXPECT_EQ(said.code, kSound) << said.err;
   EXPECT_FALSE(said.Json().contains("rows"));
+  EXPECT_FALSE(said.Json().contains("equal")) << "to what?";
   EXPECT_TRUE(said.Json().contains("no_rows"));
 }
 
@@ -813,6 +816,103 @@ TEST_F(VerifyTest, ReplayRefusesADamagedLog) {
 }
 
 // ------------------------------------------------------------------------------ Servers
+
+// A denierd of its own, killed at the latest when this object ends.
+class Server {
+ public:
+  explicit Server(const std::string& folder) {
+    const std::string denierd = BinaryOf("denierd");
+    const std::string log_file = folder + ".jsonl";
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
+    pid_ = fork();
+    if (pid_ == 0) {
+      dup2(ends[1], STDOUT_FILENO);
+      execl(denierd.c_str(), "denierd", "--data", folder.c_str(), "--init", "--listen",
+            "127.0.0.1:0", "--metrics", "off", "--development", "--log-file", log_file.c_str(),
+            nullptr);
+      _exit(127);
+    }
+    close(ends[1]);
+    // "denierd ready on 127.0.0.1:41234 (position 7)"
+    std::FILE* const output = fdopen(ends[0], "r");
+    std::array<char, 64> address{};
+    if (std::fscanf(output, "denierd ready on %63s", address.data()) == 1) {
+      address_ = address.data();
+    }
+    std::fclose(output);
+  }
+  ~Server() { End(SIGKILL); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  const std::string& address() const { return address_; }
+
+  void End(int signal) {
+    if (pid_ <= 0) return;
+    kill(pid_, signal);
+    waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  std::string address_;
+};
+
+TEST_F(VerifyTest, AServerThatWasKilledOrStoppedLeavesASoundFolder) {
+  const std::string folder = folder_.path() + "/served";
+  for (const int signal : {SIGKILL, SIGTERM}) {
+    {
+      Server server(folder);
+      ASSERT_NE(server.address(), "") << "denierd has not started";
+      const Said applied =
+          RunDenier({"--server", server.address(), "apply", "tests/acceptance/avenant-1.jsonl"});
+      ASSERT_EQ(applied.code, 0) << applied.err << applied.out;
+      // The server at work: both refuse, by a message.
+      for (const char* command : {"verify", "replay"}) {
+        const Said refused = RunDenier({"--lang", "en", command, "--data", folder});
+        EXPECT_EQ(refused.code, kTrouble) << refused.out;
+        EXPECT_NE((refused.out + refused.err).find("in use"), std::string::npos);
+      }
+      server.End(signal);
+    }
+    const Verdict verdict = Verify(folder);
+    EXPECT_EQ(verdict.code, kSound) << signal << verdict.all.dump(1);
+    EXPECT_GT(verdict.all["end"], 0);
+    const Said said = RunOn(folder, "replay", {"--format", "json"});
+    EXPECT_EQ(said.code, kSound) << signal << said.out << said.err;
+    EXPECT_EQ(said.Json()["next"], verdict.all["end"]);
+  }
+}
+
+// A long log, cheaply: the same random history again and again, in agreements of their own.
+TEST_F(VerifyTest, ALongLogIsVerifiedAndReplayed) {
+  const char* const asked = std::getenv("DENIER_VERIFY_EVENTS");
+  const long wanted = asked != nullptr ? std::strtol(asked, nullptr, 10) : 20'000;
+  constexpr std::size_t kSeed = 5;
+  constexpr int kCommands = 900;
+  const auto once = static_cast<long>(simulation::SimulatedEvents(kSeed, kCommands).size());
+  const std::string folder = folder_.path() + "/long";
+  const std::string make = BinaryOf("tests/simulated_log") + " '" + folder + "' " +
+                           std::to_string(kSeed) + " " + std::to_string(kCommands) + " " +
+                           std::to_string((wanted + once - 1) / once) + " >/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  ASSERT_TRUE(WriteRows(folder));
+
+  const auto begun = std::chrono::steady_clock::now();
+  const Said verified = RunDenier({"verify", "--data", folder, "--format", "json"});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  ASSERT_EQ(verified.code, kSound) << verified.out << verified.err;
+  const auto end = verified.Json()["end"].get<double>();
+  EXPECT_GE(end, static_cast<double>(wanted));
+  const Said replayed = RunDenier({"replay", "--data", folder, "--format", "json"});
+  ASSERT_EQ(replayed.code, kSound) << replayed.out << replayed.err;
+  EXPECT_EQ(replayed.Json()["equal"], true);
+  std::cout << end << " events: verified, comparison included, " << end / took.count()
+            << " a second; replayed " << replayed.Json()["events_per_second"] << " a second"
+            << std::endl;
+}
 
 TEST_F(VerifyTest, AFolderInUseIsRefused) {
   const std::string folder = Attacked();
