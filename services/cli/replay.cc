@@ -130,8 +130,8 @@ int Client::RunReplay(const std::string& data) {
     nlohmann::ordered_json json{{"next", replayed->head.next},
                                 {"root", root},
                                 {"seconds", replayed->seconds},
-                                {"events_per_second", replayed->events_per_second},
-                                {"equal", equal}};
+                                {"events_per_second", replayed->events_per_second}};
+    if (!missing && !of_other_format) json["equal"] = equal;
     if (!replayed->no_rows.ok()) json["no_rows"] = std::string(replayed->no_rows.message());
     if (replayed->compared_at) {
       json["compared_at"] = *replayed->compared_at;

@@ -58,7 +58,7 @@ class Verifier {
       : options_(options), begins_(begins), found_(found) {}
 
   Verified Run() {
-    if (!CheckFormat()) return {};
+    if (!CheckFormat()) return verified_;
     CheckAnchor();
     CheckFiles();
     Begin(Check::kTree);
@@ -128,7 +128,7 @@ class Verifier {
   const std::function<void(Check)>& begins_;
   const std::function<void(const Finding&)>& found_;
   Check check_ = Check::kFormat;
-  Verified verified_;
+  Verified verified_{.head = {0, store::EmptyRoot()}};
 
   std::optional<store::DataDirectory> folder_;
   std::optional<Head> anchored_;
@@ -511,10 +511,14 @@ void Verifier::ReportWalked(int exit_code, const std::optional<Damage>& damage, 
     return Report({.result = Result::kPartly,
                    .detail = Say("le journal ne s'ouvre pas", "the log cannot be opened")});
   }
+  if (unreadable_ && reached == 0) {
+    return Report({.result = Result::kPartly,
+                   .detail = Say("aucune écriture ne se lit", "no event can be read")});
+  }
   if (unreadable_ || reached < walked_) {
     return Report(
         {.result = Result::kPartly,
-         .detail = absl::StrCat(passed, Say("; seulement les ", "; only the first "),
+         .detail = absl::StrCat(passed, Say(" ; seulement les ", "; only the first "),
                                 Number(reached), Say(" premières", ""),
                                 rows_failed_.ok() ? "" : ": ", std::string(rows_failed_.message())),
          .exit_code = rows_failed_.ok() ? 0 : static_cast<int>(kTrouble)});

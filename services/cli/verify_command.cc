@@ -317,7 +317,7 @@ std::string Closing(const Told& told, bool with_checkpoint, Lang lang) {
     }
     absl::StrAppend(&text, " (", Word(damage->check, lang), ").");
   }
-  if (told.ended) {
+  if (told.ended && told.next > 0) {
     absl::StrAppend(&text,
                     say(" Journal, écritures et règles sont conformes sur ",
                         " Log, events and rules are sound over "),

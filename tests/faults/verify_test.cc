@@ -3,7 +3,8 @@
 // own; none may change a file of the folder, which every call here looks after.
 //
 // DENIER_VERIFY_EVENTS: also verifies and replays a long log of so many events at least, and says
-// how fast (20 000).
+// how fast (20 000). DENIER_VERIFY_FLIPS: how many flipped bits are tried, in any file (10), and
+// DENIER_VERIFY_SEED which.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rocksdb/convenience.h>
@@ -29,6 +30,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -477,6 +479,8 @@ TEST_F(VerifyTest, AFlippedByteInAFileOfTheLogIsCaughtByItsChecksum) {
   EXPECT_EQ(verdict.first, "files");
   EXPECT_NE(verdict.damaged.at("files").find(file.filename()), std::string::npos)
       << verdict.damaged.at("files");
+  EXPECT_EQ(verdict.position, 0U);
+  EXPECT_EQ(verdict.before, events().size()) << "the last file ends somewhere before the WAL";
 }
 
 TEST_F(VerifyTest, AFlippedByteInTheWalIsCaughtByItsRecord) {
@@ -558,7 +562,7 @@ TEST_F(VerifyTest, TwoEventsExchangedAreCaughtByTheTree) {
   EXPECT_TRUE(verdict.damaged.contains("events")) << "the recorded times show it too";
 }
 
-// RocksDB's checksums are right.
+// The control of the three that follow.
 TEST_F(VerifyTest, ABatchWrittenAnewAsItWasPasses) {
   const std::string folder = Attacked();
   constexpr Position kAt = 200;
@@ -743,6 +747,51 @@ TEST_F(VerifyTest, AFolderWithoutALogIsNotSound) {
   EXPECT_EQ(Verify(folder_.path()).code, kTrouble) << "no data folder at all";
 }
 
+// Wherever it is: it is found, or the log is the one that was written all the same. (What RocksDB
+// writes for itself beside the data can be changed without harm.)
+TEST_F(VerifyTest, AnyFlippedBitIsCaughtOrHarmless) {
+  const char* const sample = std::getenv("DENIER_VERIFY_FLIPS");
+  const char* const given = std::getenv("DENIER_VERIFY_SEED");
+  const long flips = sample != nullptr ? std::strtol(sample, nullptr, 10) : 10;
+  const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10))
+                                     : std::random_device()();
+  std::mt19937 random(seed);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(whole())) {
+    if (entry.is_regular_file() && entry.file_size() > 0 && entry.path().filename() != "LOCK") {
+      files.push_back(fs::relative(entry.path(), whole()));
+    }
+  }
+  std::sort(files.begin(), files.end());
+  std::map<int, int> codes;
+  for (long i = 0; i < flips; ++i) {
+    const std::string folder = folder_.path() + "/flipped";
+    fs::copy(whole(), folder, fs::copy_options::recursive);
+    const fs::path file = files[random() % files.size()];
+    std::string bytes = ReadFile(fs::path(folder) / file);
+    const std::size_t at = random() % bytes.size();
+    bytes[at] = static_cast<char>(bytes[at] ^ 1 << random() % 8);
+    WriteFile(fs::path(folder) / file, bytes);
+    const Said said = RunOn(folder, "verify", {"--format", "json"});
+    ++codes[said.code];
+    const json all = json::parse(said.out, nullptr, false);
+    ASSERT_FALSE(all.is_discarded()) << file << " " << at << " " << said.out << said.err;
+    if (said.code == kSound) {
+      EXPECT_EQ(all["verified"]["root"], store::ToHex(head().root)) << file << " " << at;
+      EXPECT_EQ(all["end"], events().size()) << file << " " << at;
+      EXPECT_EQ(file.string().find("sst"), std::string::npos) << file << " " << at;
+      EXPECT_NE(file, "anchor") << at;
+    } else {
+      EXPECT_TRUE(said.code == kTrouble || (said.code >= kFormat && said.code <= kProjections))
+          << said.code << " " << file << " " << at << said.err;
+    }
+    fs::remove_all(folder);
+  }
+  std::cout << "DENIER_VERIFY_SEED=" << seed << "; exit codes:";
+  for (const auto& [code, count] : codes) std::cout << " " << code << " (" << count << ")";
+  std::cout << std::endl;
+}
+
 // ------------------------------------------------------------------------------- replay
 
 TEST_F(VerifyTest, ReplayComesToTheStoredRowsAndReports) {
@@ -800,6 +849,7 @@ TEST_F(VerifyTest, ReplayWithoutRowsSaysSo) {
   const Said said = RunOn(folder, "replay", {"--format", "json"});
   EXPECT_EQ(said.code, kSound) << said.err;
   EXPECT_FALSE(said.Json().contains("rows"));
+  EXPECT_FALSE(said.Json().contains("equal")) << "to what?";
   EXPECT_TRUE(said.Json().contains("no_rows"));
 }
 
@@ -813,6 +863,103 @@ TEST_F(VerifyTest, ReplayRefusesADamagedLog) {
 }
 
 // ------------------------------------------------------------------------------ Servers
+
+// A denierd of its own, killed at the latest when this object ends.
+class Server {
+ public:
+  explicit Server(const std::string& folder) {
+    const std::string denierd = BinaryOf("denierd");
+    const std::string log_file = folder + ".jsonl";
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) std::abort();
+    pid_ = fork();
+    if (pid_ == 0) {
+      dup2(ends[1], STDOUT_FILENO);
+      execl(denierd.c_str(), "denierd", "--data", folder.c_str(), "--init", "--listen",
+            "127.0.0.1:0", "--metrics", "off", "--development", "--log-file", log_file.c_str(),
+            nullptr);
+      _exit(127);
+    }
+    close(ends[1]);
+    // "denierd ready on 127.0.0.1:41234 (position 7)"
+    std::FILE* const output = fdopen(ends[0], "r");
+    std::array<char, 64> address{};
+    if (std::fscanf(output, "denierd ready on %63s", address.data()) == 1) {
+      address_ = address.data();
+    }
+    std::fclose(output);
+  }
+  ~Server() { End(SIGKILL); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  const std::string& address() const { return address_; }
+
+  void End(int signal) {
+    if (pid_ <= 0) return;
+    kill(pid_, signal);
+    waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  std::string address_;
+};
+
+TEST_F(VerifyTest, AServerThatWasKilledOrStoppedLeavesASoundFolder) {
+  const std::string folder = folder_.path() + "/served";
+  for (const int signal : {SIGKILL, SIGTERM}) {
+    {
+      Server server(folder);
+      ASSERT_NE(server.address(), "") << "denierd has not started";
+      const Said applied =
+          RunDenier({"--server", server.address(), "apply", "tests/acceptance/avenant-1.jsonl"});
+      ASSERT_EQ(applied.code, 0) << applied.err << applied.out;
+      // The server at work: both refuse, by a message.
+      for (const char* command : {"verify", "replay"}) {
+        const Said refused = RunDenier({"--lang", "en", command, "--data", folder});
+        EXPECT_EQ(refused.code, kTrouble) << refused.out;
+        EXPECT_NE((refused.out + refused.err).find("in use"), std::string::npos);
+      }
+      server.End(signal);
+    }
+    const Verdict verdict = Verify(folder);
+    EXPECT_EQ(verdict.code, kSound) << signal << verdict.all.dump(1);
+    EXPECT_GT(verdict.all["end"], 0);
+    const Said said = RunOn(folder, "replay", {"--format", "json"});
+    EXPECT_EQ(said.code, kSound) << signal << said.out << said.err;
+    EXPECT_EQ(said.Json()["next"], verdict.all["end"]);
+  }
+}
+
+// A long log, cheaply: the same random history again and again, in agreements of their own.
+TEST_F(VerifyTest, ALongLogIsVerifiedAndReplayed) {
+  const char* const asked = std::getenv("DENIER_VERIFY_EVENTS");
+  const long wanted = asked != nullptr ? std::strtol(asked, nullptr, 10) : 20'000;
+  constexpr std::size_t kSeed = 5;
+  constexpr int kCommands = 900;
+  const auto once = static_cast<long>(simulation::SimulatedEvents(kSeed, kCommands).size());
+  const std::string folder = folder_.path() + "/long";
+  const std::string make = BinaryOf("tests/simulated_log") + " '" + folder + "' " +
+                           std::to_string(kSeed) + " " + std::to_string(kCommands) + " " +
+                           std::to_string((wanted + once - 1) / once) + " >/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  ASSERT_TRUE(WriteRows(folder));
+
+  const auto begun = std::chrono::steady_clock::now();
+  const Said verified = RunDenier({"verify", "--data", folder, "--format", "json"});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  ASSERT_EQ(verified.code, kSound) << verified.out << verified.err;
+  const auto end = verified.Json()["end"].get<double>();
+  EXPECT_GE(end, static_cast<double>(wanted));
+  const Said replayed = RunDenier({"replay", "--data", folder, "--format", "json"});
+  ASSERT_EQ(replayed.code, kSound) << replayed.out << replayed.err;
+  EXPECT_EQ(replayed.Json()["equal"], true);
+  std::cout << end << " events: verified, comparison included, " << end / took.count()
+            << " a second; replayed " << replayed.Json()["events_per_second"] << " a second"
+            << std::endl;
+}
 
 TEST_F(VerifyTest, AFolderInUseIsRefused) {
   const std::string folder = Attacked();

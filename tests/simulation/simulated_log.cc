@@ -24,7 +24,14 @@ constexpr std::size_t kBatch = 1000;
 void Move(Event& event, int copy, std::int64_t first, std::int64_t recorded_us) {
   if (copy == 0) return;
   const std::string suffix = "-" + std::to_string(copy);
-  event.set_agreement_id(event.agreement_id() + suffix);
+  const std::string agreement = event.agreement_id();
+  event.set_agreement_id(agreement + suffix);
+  if (event.has_agreement_created()) {
+    event.mutable_agreement_created()->mutable_term()->set_act_id(event.agreement_id());
+  }
+  if (event.has_publication_recorded() && event.publication_recorded().act_id() == agreement) {
+    event.mutable_publication_recorded()->set_act_id(event.agreement_id());
+  }
   event.set_request_id(event.request_id() + suffix);
   event.set_recorded_time_us(event.recorded_time_us() + recorded_us);
   if (event.has_reversed()) {
