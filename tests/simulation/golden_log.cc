@@ -11,6 +11,7 @@
 
 #include "absl/strings/escaping.h"
 #include "denier/events/v1/event.pb.h"
+#include "denier/v1/command_service.pb.h"
 #include "projections/books.h"
 #include "services/rules/decide.h"
 #include "services/rules/permissions.h"
@@ -34,7 +35,8 @@ int main(int argc, char** argv) {
   namespace rules = denier::rules;
   denier::projections::Books books;
   std::vector<Event> log;
-  for (const auto& [actor, command] : rules::RecordedCommands(argv[1])) {
+  for (const rules::RecordedCommand& recorded : rules::RecordedCommands(argv[1])) {
+    const denier::v1::Command& command = recorded.command;
     const auto fail = [&](const std::string& why) {
       std::cerr << why << ": " << command.ShortDebugString() << "\n";
       return 1;
@@ -44,10 +46,10 @@ int main(int argc, char** argv) {
       original = &log.at(static_cast<std::size_t>(command.reverse().reversed_position()));
     }
     if (auto refusal = rules::CheckForm(command)) return fail(refusal->message);
-    if (auto refusal = rules::Authorise(books, actor, command, original)) {
+    if (auto refusal = rules::Authorise(books, recorded.actor, command, original)) {
       return fail(refusal->message);
     }
-    rules::Decision decision = rules::Decide(books, actor, command, original);
+    rules::Decision decision = rules::Decide(books, recorded.actor, command, original);
     if (auto* refusal = std::get_if<rules::Refusal>(&decision)) return fail(refusal->message);
     Event event = std::get<Event>(std::move(decision));
     event.set_recorded_time_us(kFirstTimeUs + static_cast<std::int64_t>(log.size()) * kSecondUs);

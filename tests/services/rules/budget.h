@@ -166,10 +166,12 @@ class Given {
 
   std::int64_t Balance(Ledger ledger, Account account, std::string envelope_id = "coaching",
                        int fiscal_year = 2022) const;
-  std::int64_t AeAvailable(std::string envelope_id = "coaching", int fiscal_year = 2022) const {
+  std::int64_t AeAvailable(const std::string& envelope_id = "coaching",
+                           int fiscal_year = 2022) const {
     return Balance(Ledger::kAe, Account::kAvailable, envelope_id, fiscal_year);
   }
-  std::int64_t CpAvailable(std::string envelope_id = "coaching", int fiscal_year = 2022) const {
+  std::int64_t CpAvailable(const std::string& envelope_id = "coaching",
+                           int fiscal_year = 2022) const {
     return Balance(Ledger::kCp, Account::kAvailable, envelope_id, fiscal_year);
   }
   // Restes à payer of all envelopes at the end of the year.
