@@ -128,8 +128,8 @@ bool IsWide(const ReportSection& section, Lang lang) {
     std::size_t width = 0;
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
       std::size_t widest = table.columns[c].kind == Kind::kText ? kWords : 0;
-      for (std::size_t r = 0; r < table.rows.size(); ++r) {
-        const ReportCell& cell = table.rows[r][c];
+      for (const auto& row : table.rows) {
+        const ReportCell& cell = row[c];
         if (cell.kind != Kind::kText) widest = std::max(widest, DisplayWidth(TextOf(cell, lang)));
       }
       width += widest + 1;

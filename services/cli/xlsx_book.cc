@@ -11,7 +11,6 @@ constexpr std::size_t kMostCellBytes = 32'000;
 
 constexpr lxw_color_t kBlue = 0x000091;
 constexpr lxw_color_t kPaleBlue = 0xE3E3FD;
-constexpr lxw_color_t kGrey = 0x666666;
 constexpr lxw_color_t kRed = 0xC9191E;
 
 }  // namespace
