@@ -12,7 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_replace.h"
 #include "store/batch.h"
+#include "store/checkpoint.h"
 #include "store/data_directory.h"
 #include "store/log.h"
 #include "tests/store/temporary_folder.h"
@@ -111,6 +114,29 @@ TEST_F(FormatTest, TheExampleOfThePageIsTrue) {
   EXPECT_THAT(page, HasSubstr("    " + Hex(rows[0].first) + "\n"));
   EXPECT_THAT(page, HasSubstr("    " + Hex(rows[0].second) + "\n"));
   EXPECT_THAT(page, HasSubstr("    " + Hex(ContentOf(path() + "/anchor").substr(0, 88)) + "\n"));
+}
+
+// The example was computed by another implementation of Ed25519.
+TEST_F(FormatTest, TheExampleOfACheckpointIsTrue) {
+  Write({{"first", "second"}});
+  std::string key(32, '\0');
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<char>(i);
+  const std::string pem =
+      "-----BEGIN PRIVATE KEY-----\n" +
+      absl::Base64Escape(absl::HexStringToBytes("302e020100300506032b657004220420") + key) +
+      "\n-----END PRIVATE KEY-----\n";
+  const absl::StatusOr<SigningKey> signer = SigningKey::FromPem(pem, "denier.example/log");
+  ASSERT_TRUE(signer.ok()) << signer.status();
+  const std::string page = ContentOf("store/FORMAT.md");
+  EXPECT_THAT(page, HasSubstr("    " + signer->verifier().ToString() + "\n"));
+  std::string shown = "    ";
+  for (const char c : SignCheckpoint(head_, *signer)) {
+    shown.push_back(c);
+    if (c == '\n') shown += "    ";
+  }
+  shown = absl::StrReplaceAll(shown, {{"\n    \n", "\n\n"}});
+  shown.resize(shown.size() - 4);
+  EXPECT_THAT(page, HasSubstr(shown));
 }
 
 }  // namespace
