@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "projections/books.h"
 #include "projections/calendar.h"
+#include "projections/cents.h"
 #include "projections/posting.h"
 #include "projections/reports.h"
 
@@ -31,23 +31,6 @@ constexpr int kFirstDay = 101;  // of a year
 constexpr int kLastDay = 1231;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
-
-// Turns exact sums into the cents of an answer, and remembers whether one did not fit.
-class Cents {
- public:
-  std::int64_t operator()(int128 sum) {
-    if (sum < std::numeric_limits<std::int64_t>::min() ||
-        sum > std::numeric_limits<std::int64_t>::max()) {
-      fits_ = false;
-      return 0;
-    }
-    return static_cast<std::int64_t>(sum);
-  }
-  bool fits() const { return fits_; }
-
- private:
-  bool fits_ = true;
-};
 
 std::string FactName(const Event& event) {
   const auto* field = Event::descriptor()->FindFieldByNumber(event.fact_case());
@@ -1434,7 +1417,7 @@ absl::StatusOr<v1::ExecutionReport> ExecutionReportMaker::Write(const Totals& to
 
   if (!whole) {
     report.clear_reconciliations();
-    if (!cents.fits()) return absl::OutOfRangeError("a total would pass 64 bits of cents");
+    if (!cents.status().ok()) return cents.status();
     return report;
   }
 
@@ -1503,7 +1486,7 @@ absl::StatusOr<v1::ExecutionReport> ExecutionReportMaker::Write(const Totals& to
     agree &= check(v1::REPORT_CHECK_KIND_LEDGER_AE, engaged, all.debt.engaged);
     agree &= check(v1::REPORT_CHECK_KIND_LEDGER_CP, paid, all.debt.paid);
   }
-  if (!cents.fits()) return absl::OutOfRangeError("a total would pass 64 bits of cents");
+  if (!cents.status().ok()) return cents.status();
   if (!agree) {
     std::string which;
     for (const auto& row : report.checks()) {

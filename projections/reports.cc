@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <limits>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -14,6 +13,7 @@
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
 #include "projections/calendar.h"
+#include "projections/cents.h"
 #include "projections/row_keys.h"
 
 namespace denier::projections {
@@ -25,25 +25,6 @@ using events::v1::Product;
 constexpr std::size_t kRowsPerScan = 1'000;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
-
-// Turns exact sums into the cents of an answer, and remembers whether one did not fit.
-class Cents {
- public:
-  std::int64_t operator()(int128 sum) {
-    if (sum < std::numeric_limits<std::int64_t>::min() ||
-        sum > std::numeric_limits<std::int64_t>::max()) {
-      fits_ = false;
-      return 0;
-    }
-    return static_cast<std::int64_t>(sum);
-  }
-  absl::Status status() const {
-    return fits_ ? absl::OkStatus() : absl::OutOfRangeError("a total would pass 64 bits of cents");
-  }
-
- private:
-  bool fits_ = true;
-};
 
 // Sums of balances, and of what the plans state, in one budget year.
 class Sums {

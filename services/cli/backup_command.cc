@@ -1,15 +1,11 @@
 // `denier backup`: asks a server for backups, and looks after a backup folder without one.
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,6 +16,8 @@
 #include "services/cli/client.h"
 #include "services/cli/grid.h"
 #include "services/cli/offline.h"
+#include "services/cli/verifier_key.h"
+#include "services/cli/whole_file.h"
 #include "store/backup.h"
 #include "store/checkpoint.h"
 #include "store/sha256.h"
@@ -48,14 +46,6 @@ v1::Backup ToProto(const store::Backup& backup) {
   message.set_root(std::string(store::AsBytes(backup.head.root)));
   message.set_size_bytes(static_cast<std::int64_t>(backup.size_bytes));
   return message;
-}
-
-// Nothing where there is no such file, or an empty one.
-std::string ReadWhole(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return "";
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // What a command without a server exits with.
@@ -180,18 +170,16 @@ int Client::BackupCommand::Fail(const absl::Status& status, bool contradicts) {
 }
 
 std::optional<store::Checkpoint> Client::BackupCommand::ReadCheckpoint(int* code) {
-  const std::string note = ReadWhole(checkpoint_file);
+  const std::string note = ReadWholeFile(checkpoint_file).value_or("");
   if (note.empty()) {
     *code = Tell(
         Say("fichier illisible ou vide\u00a0: ", "unreadable or empty file: ") + checkpoint_file,
         kUsage);
     return std::nullopt;
   }
-  const std::string file = ReadWhole(key);
-  const absl::StatusOr<store::VerifierKey> parsed =
-      store::VerifierKey::Parse(file.empty() ? key : file);
+  const absl::StatusOr<store::VerifierKey> parsed = ReadVerifierKey(key);
   if (!parsed.ok()) {
-    *code = Tell("--key: " + std::string(parsed.status().message()), kUsage);
+    *code = Tell("--verifier-key: " + std::string(parsed.status().message()), kUsage);
     return std::nullopt;
   }
   const absl::StatusOr<store::Checkpoint> checkpoint = store::OpenCheckpoint(note, *parsed);
@@ -391,7 +379,7 @@ void Client::AddBackup() {
   CLI::Option* key =
       verify
           ->add_option(
-              "--key", typed->key,
+              "--verifier-key,--key", typed->key,
               Say("Clé publique du journal (NOM+EMPREINTE+CLÉ), ou un fichier qui la porte",
                   "The log's public key (NAME+HASH+KEY), or a file that holds it"))
           ->option_text(Say("CLÉ", "KEY"))

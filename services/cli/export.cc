@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "services/cli/export_xlsx.h"
 #include "services/cli/exported_log.h"
 #include "services/cli/failure.h"
+#include "services/cli/verifier_key.h"
 #include "services/cli/whole_file.h"
 #include "store/checkpoint.h"
 #include "store/sha256.h"
@@ -38,22 +38,6 @@ const MethodDescriptor& AuditMethod(const std::string& name) {
               ->file()
               ->FindServiceByName("AuditService")
               ->FindMethodByName(name);
-}
-
-std::optional<std::string> ContentOf(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
-
-// The key, or the key that a file holds.
-absl::StatusOr<store::VerifierKey> KeyOf(const std::string& text) {
-  absl::StatusOr<store::VerifierKey> key = store::VerifierKey::Parse(text);
-  if (key.ok()) return key;
-  const std::optional<std::string> content = ContentOf(text);
-  return content.has_value() ? store::VerifierKey::Parse(*content) : key;
 }
 
 // Writes the whole export to a path, from where it is then moved into place.
@@ -186,7 +170,7 @@ class Exporter {
                "--checkpoint needs --verifier-key: a checkpoint is worth its signature"));
       return false;
     }
-    absl::StatusOr<store::VerifierKey> key = KeyOf(verifier_key_);
+    absl::StatusOr<store::VerifierKey> key = ReadVerifierKey(verifier_key_);
     if (key.ok()) {
       key_ = *std::move(key);
       return true;
@@ -198,7 +182,7 @@ class Exporter {
   // The size to export at, and the checkpoint of it, if there is one.
   bool FindCheckpoint() {
     if (!checkpoint_file_.empty()) {
-      const std::optional<std::string> note = ContentOf(checkpoint_file_);
+      const std::optional<std::string> note = ReadWholeFile(checkpoint_file_);
       if (!note.has_value()) {
         Fail(kUsage, Say("fichier illisible\u00a0: ", "unreadable file: ") + checkpoint_file_);
         return false;

@@ -1,15 +1,12 @@
 // `denier checkpoint` and `denier proof`: how far the log has got, signed; and what a server says
 // of its log, checked against what was signed, here and without trusting the server.
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,7 +17,9 @@
 #include "services/cli/client.h"
 #include "services/cli/grid.h"
 #include "services/cli/values.h"
+#include "services/cli/verifier_key.h"
 #include "services/cli/view.h"
+#include "services/cli/whole_file.h"
 #include "store/checkpoint.h"
 #include "store/head.h"
 #include "store/merkle.h"
@@ -42,27 +41,15 @@ const MethodDescriptor& Method(const char* name) {
               ->FindMethodByName(name);
 }
 
-// Nothing where there is no such file, or none that can be read.
-std::optional<std::string> ReadWhole(const std::string& path) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file) return std::nullopt;
-  return bytes;
-}
-
 // Whole, or not at all.
-bool WriteWhole(const std::string& path, const std::string& bytes) {
-  const std::string fresh = path + ".new";
+bool WriteWhole(const std::string& path, const std::string& bytes, std::ostream& out) {
+  WholeFile file(path);
   {
-    std::ofstream file(fresh, std::ios::binary);
-    file << bytes << std::flush;
-    if (!file) return false;
+    std::ofstream aside(file.aside(), std::ios::binary);
+    aside << bytes << std::flush;
+    if (!aside) return false;
   }
-  std::error_code error;
-  std::filesystem::rename(fresh, path, error);
-  return !error;
+  return file.Commit(out).ok();
 }
 
 std::string TextOf(const absl::Status& status) { return std::string(status.message()); }
@@ -102,14 +89,13 @@ class Client::Proof {
 
   // False, and the exit code is set: wrong usage, or the server's trouble. Nothing was checked.
   bool ReadKey(const std::string& text) {
-    const std::optional<std::string> file = ReadWhole(text);
-    const absl::StatusOr<store::VerifierKey> key = store::VerifierKey::Parse(file.value_or(text));
+    const absl::StatusOr<store::VerifierKey> key = ReadVerifierKey(text);
     if (!key.ok()) return Usage("--verifier-key: " + TextOf(key.status()));
     key_ = *key;
     return true;
   }
   bool ReadNote(const std::string& path, std::string* note) {
-    std::optional<std::string> bytes = ReadWhole(path);
+    std::optional<std::string> bytes = ReadWholeFile(path);
     if (!bytes.has_value()) {
       return Usage(Say("fichier illisible\u00a0: ", "unreadable file: ") + path);
     }
@@ -551,7 +537,7 @@ int Client::RunCheckpoint(std::optional<std::int64_t> size, bool fresh, bool key
     terminal_.out << text;
     return kDone;
   }
-  if (!WriteWhole(out_file, text)) {
+  if (!WriteWhole(out_file, text, terminal_.out)) {
     terminal_.err << Say("denier\u00a0: impossible d'écrire ", "denier: cannot write ") << out_file
                   << "\n";
     return kTrouble;
@@ -613,7 +599,7 @@ int Client::RunProveConsistency(const std::string& old_file, const std::string& 
   const bool proven = proof.Signed("signature", old_file, old_note, &earlier) &&
                       proof.Signed("new_signature", what, new_note, &later) &&
                       proof.NotShorter(earlier, later, fresh) && proof.BeginsWith(earlier, later);
-  if (proven && !out_file.empty() && !WriteWhole(out_file, new_note)) {
+  if (proven && !out_file.empty() && !WriteWhole(out_file, new_note, terminal_.out)) {
     terminal_.err << Say("denier\u00a0: impossible d'écrire ", "denier: cannot write ") << out_file
                   << "\n";
     exit_code_ = kTrouble;

@@ -7,8 +7,6 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -20,7 +18,9 @@
 #include "nlohmann/json.hpp"
 #include "services/cli/client.h"
 #include "services/cli/grid.h"
+#include "services/cli/verifier_key.h"
 #include "services/cli/verify.h"
+#include "services/cli/whole_file.h"
 #include "store/checkpoint.h"
 #include "store/data_directory.h"
 #include "store/sha256.h"
@@ -326,11 +326,6 @@ std::string Closing(const Told& told, bool with_checkpoint, Lang lang) {
   return text + "\n";
 }
 
-std::string ReadWhole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 void Client::AddVerify() {
@@ -352,12 +347,12 @@ void Client::AddVerify() {
                                     Say("Point de contrôle signé, gardé ailleurs",
                                         "Signed checkpoint that was kept elsewhere"))
                         ->option_text(Say("FICHIER", "FILE"));
-  sub->add_option("--key", *key,
+  sub->add_option("--verifier-key,--key", *key,
                   Say("Clé publique du journal (NOM+EMPREINTE+CLÉ), ou un fichier qui la porte",
                       "The log's public key (NAME+HASH+KEY), or a file that holds it"))
       ->option_text(Say("CLÉ", "KEY"))
       ->needs(of);
-  of->needs(sub->get_option("--key"));
+  of->needs(sub->get_option("--verifier-key"));
   sub->footer(Say(
       "Contrôles, dans l'ordre, et code de sortie du premier qui échoue\u00a0:\n"
       "  10 format, 11 ancre, 12 fichiers (sommes de contrôle), 13 lots et arbre, 14 écritures, "
@@ -391,15 +386,14 @@ int Client::RunVerify(const std::string& data, const std::string& checkpoint_fil
   options.lang = style_.lang;
   options.progress = terminal_.progress ? &terminal_.err : nullptr;
   if (!checkpoint_file.empty()) {
-    options.checkpoint = ReadWhole(checkpoint_file);
+    options.checkpoint = ReadWholeFile(checkpoint_file).value_or("");
     if (options.checkpoint.empty()) {
       return usage(Say("fichier illisible ou vide\u00a0: ", "unreadable or empty file: ") +
                    checkpoint_file);
     }
-    const std::string file = ReadWhole(verifier_key);
-    options.verifier_key = file.empty() ? verifier_key : file;
-    const auto key = store::VerifierKey::Parse(options.verifier_key);
-    if (!key.ok()) return usage("--key: " + std::string(key.status().message()));
+    const absl::StatusOr<store::VerifierKey> key = ReadVerifierKey(verifier_key);
+    if (!key.ok()) return usage("--verifier-key: " + std::string(key.status().message()));
+    options.verifier_key = key->ToString();
   }
   const absl::StatusOr<std::unique_ptr<ScratchFolder>> scratch = ScratchFolder::Make();
   if (!scratch.ok()) {

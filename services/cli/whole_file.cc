@@ -7,8 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -58,6 +61,15 @@ absl::Status WholeFile::Commit(std::ostream& out) {
   if (!synced) return Failed(aside_);
   if (std::rename(aside_.c_str(), path_.c_str()) != 0) return Failed(path_);
   return absl::OkStatus();
+}
+
+std::optional<std::string> ReadWholeFile(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return std::nullopt;
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace denier::cli

@@ -1,7 +1,8 @@
-// A file that is there whole or not at all: written aside, synced, then renamed.
+// Files that are read or written as a whole.
 #ifndef DENIER_SERVICES_CLI_WHOLE_FILE_H_
 #define DENIER_SERVICES_CLI_WHOLE_FILE_H_
 
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -9,7 +10,7 @@
 
 namespace denier::cli {
 
-// Not thread-safe.
+// A file that is there whole or not at all: written aside, synced, then renamed. Not thread-safe.
 class WholeFile {
  public:
   // `path` is where it is to be; "-": standard output, and until then it lies in the folder of
@@ -32,6 +33,9 @@ class WholeFile {
  private:
   std::string path_, folder_, aside_;
 };
+
+// The bytes of a regular file; nothing where there is none, or none that can be read.
+std::optional<std::string> ReadWholeFile(const std::string& path);
 
 }  // namespace denier::cli
 
