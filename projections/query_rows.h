@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,8 +24,9 @@ class QueryRows {
   using Computed = std::map<std::string, std::string, std::less<>>;
 
   // NOLINTNEXTLINE(google-explicit-constructor): a snapshot is the rows of now.
-  QueryRows(store::Views::Snapshot stored) : rows_(std::move(stored)) {}
-  explicit QueryRows(std::shared_ptr<const Computed> computed) : rows_(std::move(computed)) {}
+  QueryRows(store::Views::Snapshot stored)
+      : stored_(std::make_shared<const store::Views::Snapshot>(std::move(stored))) {}
+  explicit QueryRows(std::shared_ptr<const Computed> computed) : computed_(std::move(computed)) {}
 
   // The row, or nothing. DATA_LOSS: damaged.
   absl::StatusOr<std::optional<std::string>> Get(std::string_view key) const;
@@ -36,7 +37,9 @@ class QueryRows {
                                         std::size_t limit) const;
 
  private:
-  std::variant<store::Views::Snapshot, std::shared_ptr<const Computed>> rows_;
+  // One of the two.
+  std::shared_ptr<const store::Views::Snapshot> stored_;
+  std::shared_ptr<const Computed> computed_;
 };
 
 }  // namespace denier::projections
