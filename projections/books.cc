@@ -275,6 +275,14 @@ absl::Status Books::Post(const events::v1::Event& event, store::Position positio
   return absl::OkStatus();
 }
 
+absl::Status Books::PostSum(std::string_view agreement_id, const Posting& sum,
+                            store::Position position) {
+  return balances_
+      .Mutable(BalancesKey(agreement_id, sum.envelope_id, sum.fiscal_year), position,
+               [this](const std::string& key) { return Load<Balances>(key); })
+      .Add(sum);
+}
+
 absl::Status Books::Fold(const events::v1::Event& event, store::Position position) {
   if (absl::Status posted = Post(event, position); !posted.ok()) return posted;
   if (absl::Status entered = Register(event, position); !entered.ok()) return entered;

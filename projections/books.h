@@ -112,6 +112,12 @@ class Books {
   // books are undefined unless Begin was called: Rollback restores them.
   absl::Status Fold(const events::v1::Event& event, store::Position position);
 
+  // For a partial history whose movements somebody has summed up (totals_fold.h): the sum of many
+  // postings to one place, and a budget year that entries were made in, as of the event at
+  // `position`. OUT_OF_RANGE: the balance would pass 64 bits.
+  absl::Status PostSum(std::string_view agreement_id, const Posting& sum, store::Position position);
+  void MarkYear(std::string_view agreement_id, int fiscal_year, store::Position position);
+
   // From Begin on, Rollback puts everything back as it was; Keep forgets how.
   void Begin();
   void Rollback();

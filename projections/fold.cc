@@ -172,13 +172,7 @@ class Books::Registers {
     return absl::InternalError(absl::StrCat("no line ", line_id, " in ", commitment_id));
   }
 
-  // So that reports and closings know the year; the agreement's row changes the first time only.
-  void MarkYear(int fiscal_year) {
-    const v1::Agreement* agreement = books_.FindAgreement(event_.agreement_id());
-    if (agreement == nullptr || FindYear(*agreement, fiscal_year) == nullptr) {
-      OfYear(*Agreement().mutable_years(), fiscal_year);
-    }
-  }
+  void MarkYear(int fiscal_year) { books_.MarkYear(event_.agreement_id(), fiscal_year, position_); }
   v1::YearStatus& Year(int fiscal_year) {
     return OfYear(*Agreement().mutable_years(), fiscal_year);
   }
@@ -768,6 +762,16 @@ absl::Status Books::Registers::Enter() {
       return absl::InternalError("an event without a fact");
   }
   return absl::OkStatus();
+}
+
+// So that reports and closings know the year; the agreement's row changes the first time only.
+void Books::MarkYear(std::string_view agreement_id, int fiscal_year, store::Position position) {
+  const v1::Agreement* agreement = FindAgreement(agreement_id);
+  if (agreement != nullptr && FindYear(*agreement, fiscal_year) != nullptr) return;
+  v1::Agreement& marked =
+      agreements_.Mutable(AgreementKey(agreement_id), position,
+                          [this](const std::string& key) { return Load<v1::Agreement>(key); });
+  OfYear(*marked.mutable_years(), fiscal_year);
 }
 
 absl::Status Books::Register(const Event& event, store::Position position) {

@@ -10,6 +10,7 @@
 #include "projections/books.h"
 #include "projections/event_version.h"
 #include "projections/row_keys.h"
+#include "projections/totals_fold.h"
 
 namespace denier::projections {
 namespace {
@@ -20,7 +21,7 @@ using store::Position;
 constexpr std::size_t kMostKept = 8;
 // Larger answers are not kept: they would only fill the memory.
 constexpr std::size_t kMostKeptRows = 20'000;
-// So often somebody looks whether the query is still wanted, and what is not needed is let go.
+// So often somebody looks whether the query is still wanted.
 constexpr Position kEventsATurn = 4'096;
 
 // What an event counted in said of a line or a request that was counted out.
@@ -30,18 +31,16 @@ bool HasIdentifier(const std::string& bytes, const std::string& (Row::*identifie
   return row.ParseFromString(bytes) && !(row.*identifier)().empty();
 }
 
-// One fold, from the first event on.
-class Fold {
+// A fold of the whole books, from the first event on.
+class RegistersFold {
  public:
-  Fold(const std::string& agreement_id, const Moment& moment, Depth depth)
+  RegistersFold(const std::string& agreement_id, const Moment& moment)
       : agreement_id_(agreement_id),
         moment_(moment),
-        depth_(depth),
-        // Without commitments, or without some of the events, not everything can be asserted again.
-        // It was when the events were decided, and when the live rows were folded.
-        books_(nullptr, depth == Depth::kTotals || moment.effective_until != 0
-                            ? Books::History::kPartial
-                            : Books::History::kWhole) {}
+        // Without some of the events, not everything can be asserted again. It was when the events
+        // were decided, and when the live rows were folded.
+        books_(nullptr,
+               moment.effective_until != 0 ? Books::History::kPartial : Books::History::kWhole) {}
 
   absl::Status Add(std::string_view bytes, Position position) {
     if (absl::Status decoded = DecodeEvent(bytes, position, event_); !decoded.ok()) return decoded;
@@ -54,32 +53,53 @@ class Fold {
     return absl::OkStatus();
   }
 
-  void TakeRows(Position position) {
-    books_.TakeChanges([this](const std::string& key, const std::string& row) {
-      if (Wanted(key, row)) rows_[key] = row;
+  absl::Status TakeRows(
+      absl::FunctionRef<void(const std::string& key, const std::string& row)> put) {
+    books_.TakeChanges([&](const std::string& key, const std::string& row) {
+      if (Wanted(key, row)) put(key, row);
     });
-    if (depth_ == Depth::kTotals) books_.EvictRows(0, position);
+    return absl::OkStatus();
   }
-
-  QueryRows::Computed rows() && { return std::move(rows_); }
 
  private:
   bool Wanted(const std::string& key, const std::string& row) const {
     if (IsReversalKey(key)) return false;
-    if (!IsCommitmentKey(key) && !IsPaymentKey(key)) return true;
-    if (depth_ == Depth::kTotals) return false;
     if (moment_.effective_until == 0) return true;
-    return IsCommitmentKey(key) ? HasIdentifier(row, &v1::Commitment::commitment_id)
-                                : HasIdentifier(row, &v1::PaymentRequest::payment_request_id);
+    if (IsCommitmentKey(key)) return HasIdentifier(row, &v1::Commitment::commitment_id);
+    if (IsPaymentKey(key)) return HasIdentifier(row, &v1::PaymentRequest::payment_request_id);
+    return true;
   }
 
   const std::string& agreement_id_;
   const Moment& moment_;
-  const Depth depth_;
   Books books_;
   Event event_;  // one, reused
-  QueryRows::Computed rows_;
 };
+
+// Gives `fold` the events [from, until) and puts the rows that they make into `rows`.
+template <class Fold>
+absl::Status FoldInto(const store::Log& log, Position from, Position until, Fold& fold,
+                      QueryRows::Computed& rows, absl::FunctionRef<bool()> cancelled) {
+  const auto put = [&](const std::string& key, const std::string& row) { rows[key] = row; };
+  store::Log::Reader reader = log.ReadFrom(from);
+  Position position = from, turn = from;
+  while (position < until) {
+    const absl::StatusOr<const store::StoredBatch*> batch = reader.Next();
+    if (!batch.ok()) return batch.status();
+    if (*batch == nullptr) {
+      return absl::OutOfRangeError(absl::StrCat("the log ends before position ", until));
+    }
+    for (const std::string_view event : (*batch)->events) {
+      if (position == until) break;
+      if (absl::Status added = fold.Add(event, position); !added.ok()) return added;
+      ++position;
+    }
+    if (position - turn < kEventsATurn) continue;
+    turn = position;
+    if (cancelled()) return absl::CancelledError("nobody waits for the answer any more");
+  }
+  return fold.TakeRows(put);
+}
 
 }  // namespace
 
@@ -95,28 +115,18 @@ absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment
     }
   }
 
-  Fold fold(agreement_id, moment, depth);
-  store::Log::Reader reader = log_.ReadFrom(0);
-  Position position = 0, turn = 0;
-  while (position < moment.next) {
-    const absl::StatusOr<const store::StoredBatch*> batch = reader.Next();
-    if (!batch.ok()) return batch.status();
-    if (*batch == nullptr) {
-      return absl::OutOfRangeError(absl::StrCat("the log ends before position ", moment.next));
-    }
-    for (const std::string_view event : (*batch)->events) {
-      if (position == moment.next) break;
-      if (absl::Status added = fold.Add(event, position); !added.ok()) return added;
-      ++position;
-    }
-    if (position - turn < kEventsATurn) continue;
-    turn = position;
-    fold.TakeRows(position);
-    if (cancelled()) return absl::CancelledError("nobody waits for the answer any more");
+  QueryRows::Computed computed;
+  absl::Status folded;
+  if (depth == Depth::kTotals) {
+    TotalsFold fold(agreement_id, moment);
+    folded = FoldInto(log_, 0, moment.next, fold, computed, cancelled);
+  } else {
+    RegistersFold fold(agreement_id, moment);
+    folded = FoldInto(log_, 0, moment.next, fold, computed, cancelled);
   }
-  fold.TakeRows(position);
+  if (!folded.ok()) return folded;
 
-  auto rows = std::make_shared<const QueryRows::Computed>(std::move(fold).rows());
+  auto rows = std::make_shared<const QueryRows::Computed>(std::move(computed));
   QueryRows answer(rows);
   if (rows->size() <= kMostKeptRows) {
     const std::lock_guard<std::mutex> lock(mutex_);

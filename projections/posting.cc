@@ -32,10 +32,13 @@ Ledger LedgerOf(CreditKind kind) {
   return kind == events::v1::CREDIT_KIND_AE ? Ledger::kAe : Ledger::kCp;
 }
 
-// What an entry draws on: the available credits; in a closed year what had lapsed there.
-Account PoolOf(const Event& event) {
-  return event.has_late_entry() ? Account::kLapsed : Account::kAvailable;
+EntryHead HeadOf(const Event& event) {
+  return {.fiscal_year = event.fiscal_year(), .late = event.has_late_entry()};
 }
+
+// What an entry draws on: the available credits; in a closed year what had lapsed there.
+Account PoolOf(const EntryHead& head) { return head.late ? Account::kLapsed : Account::kAvailable; }
+Account PoolOf(const Event& event) { return PoolOf(HeadOf(event)); }
 
 // AE and CP of one envelope and year, from one account to another.
 void MoveBoth(PostingList& list, std::string_view envelope_id, int year, Account from, Account to,
@@ -82,17 +85,6 @@ void PostClosing(PostingList& list, int year, const events::v1::ClosingLine& lin
            line.cp_held_cents());
 }
 
-void PostEngaged(PostingList& list, const Event& event, const events::v1::Engaged& fact) {
-  for (const auto& line : fact.lines()) {
-    Place at{fact.envelope_id(), event.fiscal_year(), Ledger::kAe, event.fiscal_year(),
-             line.product_id()};
-    Move(list, at, fact.early() ? Account::kEarly : PoolOf(event), Account::kEngaged,
-         line.amount_cents());
-    at.ledger = Ledger::kOutstanding;
-    Move(list, at, Account::kEngaged, Account::kOutstanding, line.amount_cents());
-  }
-}
-
 void PostWithdrawn(PostingList& list, const Event& event, const events::v1::Withdrawn& fact) {
   Place at{fact.envelope_id(), event.fiscal_year(), Ledger::kAe, fact.origin_year(),
            fact.product_id()};
@@ -109,9 +101,9 @@ void PostWithdrawn(PostingList& list, const Event& event, const events::v1::With
 
 // CP leave the request's hold, or (when the hold was of another year, or gone) the year's own
 // credits.
-void PostConsumedCp(PostingList& list, const Event& event, const Place& cp, int hold_year,
+void PostConsumedCp(PostingList& list, const EntryHead& head, const Place& cp, int hold_year,
                     std::int64_t cents) {
-  if (hold_year == event.fiscal_year()) {
+  if (hold_year == head.fiscal_year) {
     Move(list, cp, Account::kHeld, Account::kPaid, cents);
     return;
   }
@@ -119,18 +111,7 @@ void PostConsumedCp(PostingList& list, const Event& event, const Place& cp, int 
     Move(list, {cp.envelope_id, hold_year, Ledger::kCp}, Account::kHeld, Account::kAvailable,
          cents);
   }
-  Move(list, cp, PoolOf(event), Account::kPaid, cents);
-}
-
-void PostPaid(PostingList& list, const Event& event, const events::v1::Paid& fact) {
-  PostConsumedCp(list, event,
-                 {fact.paying_envelope_id(), event.fiscal_year(), Ledger::kCp, fact.origin_year(),
-                  fact.product_id()},
-                 fact.hold_year(), fact.net_cents());
-  Move(list,
-       {fact.line_envelope_id(), event.fiscal_year(), Ledger::kOutstanding, fact.origin_year(),
-        fact.product_id()},
-       Account::kOutstanding, Account::kPaid, fact.net_cents());
+  Move(list, cp, PoolOf(head), Account::kPaid, cents);
 }
 
 void PostPaidWithoutCommitment(PostingList& list, const Event& event,
@@ -139,7 +120,7 @@ void PostPaidWithoutCommitment(PostingList& list, const Event& event,
            fact.product_id()};
   Move(list, at, PoolOf(event), Account::kEngaged, fact.amount_cents());
   at.ledger = Ledger::kCp;
-  PostConsumedCp(list, event, at, fact.hold_year(), fact.amount_cents());
+  PostConsumedCp(list, HeadOf(event), at, fact.hold_year(), fact.amount_cents());
   at.ledger = Ledger::kOutstanding;
   Move(list, at, Account::kEngaged, Account::kPaid, fact.amount_cents());
 }
@@ -255,6 +236,27 @@ std::string_view Name(Account account) {
   return kNames[static_cast<std::size_t>(account)];
 }
 
+void Post(const EntryHead& head, const EngagedLine& line, PostingList& list) {
+  Place at{line.envelope_id, head.fiscal_year, Ledger::kAe, head.fiscal_year, line.product_id};
+  Move(list, at, line.early ? Account::kEarly : PoolOf(head), Account::kEngaged, line.amount_cents);
+  at.ledger = Ledger::kOutstanding;
+  Move(list, at, Account::kEngaged, Account::kOutstanding, line.amount_cents);
+}
+
+void Post(const EntryHead& head, const PaymentHold& hold, PostingList& list) {
+  Move(list, {hold.paying_envelope_id, head.fiscal_year, Ledger::kCp}, PoolOf(head), Account::kHeld,
+       hold.net_cents);
+}
+
+void Post(const EntryHead& head, const Payment& payment, PostingList& list) {
+  Place at{payment.paying_envelope_id, head.fiscal_year, Ledger::kCp, payment.origin_year,
+           payment.product_id};
+  PostConsumedCp(list, head, at, payment.hold_year, payment.net_cents);
+  at.envelope_id = payment.line_envelope_id;
+  at.ledger = Ledger::kOutstanding;
+  Move(list, at, Account::kOutstanding, Account::kPaid, payment.net_cents);
+}
+
 PostingList Postings(const Event& event) {
   PostingList list;
   const int year = event.fiscal_year();
@@ -366,20 +368,38 @@ PostingList Postings(const Event& event) {
       }
       break;
     case Event::kEngaged:
-      PostEngaged(list, event, event.engaged());
+      for (const auto& line : event.engaged().lines()) {
+        Post(HeadOf(event),
+             EngagedLine{.envelope_id = event.engaged().envelope_id(),
+                         .product_id = line.product_id(),
+                         .amount_cents = line.amount_cents(),
+                         .early = event.engaged().early()},
+             list);
+      }
       break;
     case Event::kWithdrawn:
       PostWithdrawn(list, event, event.withdrawn());
       break;
     case Event::kPaymentRequested: {
       const auto& fact = event.payment_requested();
-      Move(list, {fact.paying_envelope_id(), year, Ledger::kCp}, PoolOf(event), Account::kHeld,
-           fact.net_cents());
+      Post(HeadOf(event),
+           PaymentHold{.paying_envelope_id = fact.paying_envelope_id(),
+                       .net_cents = fact.net_cents()},
+           list);
       break;
     }
-    case Event::kPaid:
-      PostPaid(list, event, event.paid());
+    case Event::kPaid: {
+      const auto& fact = event.paid();
+      Post(HeadOf(event),
+           Payment{.line_envelope_id = fact.line_envelope_id(),
+                   .paying_envelope_id = fact.paying_envelope_id(),
+                   .product_id = fact.product_id(),
+                   .origin_year = fact.origin_year(),
+                   .hold_year = fact.hold_year(),
+                   .net_cents = fact.net_cents()},
+           list);
       break;
+    }
     case Event::kPaidWithoutCommitment:
       PostPaidWithoutCommitment(list, event, event.paid_without_commitment());
       break;

@@ -74,6 +74,34 @@ using PostingList = absl::InlinedVector<Posting, 8>;
 // Any thread. Pure: depends on `event` alone.
 PostingList Postings(const events::v1::Event& event);
 
+// The facts that come by the million, as far as they move money: what Postings makes of theirs, for
+// whoever reads these fields alone (movement.h). Amounts in cents; the views must outlive the list.
+struct EntryHead {
+  int fiscal_year = 0;
+  bool late = false;  // has a LateEntry
+};
+struct EngagedLine {
+  std::string_view envelope_id;
+  std::string_view product_id;
+  std::int64_t amount_cents = 0;
+  bool early = false;
+};
+struct PaymentHold {
+  std::string_view paying_envelope_id;
+  std::int64_t net_cents = 0;
+};
+struct Payment {
+  std::string_view line_envelope_id;
+  std::string_view paying_envelope_id;
+  std::string_view product_id;
+  int origin_year = 0;
+  int hold_year = 0;
+  std::int64_t net_cents = 0;
+};
+void Post(const EntryHead& head, const EngagedLine& line, PostingList& list);
+void Post(const EntryHead& head, const PaymentHold& hold, PostingList& list);
+void Post(const EntryHead& head, const Payment& payment, PostingList& list);
+
 }  // namespace denier::projections
 
 #endif  // DENIER_PROJECTIONS_POSTING_H_
