@@ -203,6 +203,25 @@ const Balances& Books::BalancesOf(std::string_view agreement_id, std::string_vie
   return found == nullptr ? kNothing : *found;
 }
 
+void Books::ForEachTotal(
+    std::string_view agreement_id,
+    absl::FunctionRef<void(const std::string& key, const std::string& row)> visit) const {
+  const v1::Agreement* agreement = FindAgreement(agreement_id);
+  if (agreement == nullptr) return;
+  visit(AgreementKey(agreement_id), SerializeRow(*agreement));
+  for (const std::string& envelope_id : agreement->envelope_ids()) {
+    if (const v1::Envelope* envelope = FindEnvelope(agreement_id, envelope_id)) {
+      visit(EnvelopeKey(agreement_id, envelope_id), SerializeRow(*envelope));
+    }
+    for (const v1::YearStatus& year : agreement->years()) {
+      const std::string key = BalancesKey(agreement_id, envelope_id, year.fiscal_year());
+      const Balances* balances =
+          balances_.Find(key, [this](const std::string& key) { return Load<Balances>(key); });
+      if (balances != nullptr) visit(key, SerializeRow(*balances));
+    }
+  }
+}
+
 std::optional<Shortfall> Books::WouldOverdraw(std::string_view agreement_id,
                                               const PostingList& postings) const {
   // An account may have several legs: only their sum counts.

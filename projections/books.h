@@ -38,7 +38,7 @@
 namespace denier::projections {
 
 // Stored rows of another format are dropped and computed again from the log.
-inline constexpr int kRowFormat = 1;
+inline constexpr int kRowFormat = 2;
 
 // The balances of one envelope in one budget year, in cents. A balance is a sum of postings.
 class Balances {
@@ -144,6 +144,12 @@ class Books {
 
   // True when a balance would pass 64 bits of cents.
   bool WouldOverflow(std::string_view agreement_id, const PostingList& postings) const;
+
+  // Calls `visit` for the rows of an agreement, of its envelopes and of their balances, with their
+  // bytes.
+  void ForEachTotal(
+      std::string_view agreement_id,
+      absl::FunctionRef<void(const std::string& key, const std::string& row)> visit) const;
 
   // OK until a stored row could not be read; from then on no lookup can be trusted.
   const absl::Status& status() const { return status_; }

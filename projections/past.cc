@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "projections/event_version.h"
 #include "projections/row_keys.h"
 #include "projections/totals_fold.h"
+#include "projections/totals_snapshot.h"
 
 namespace denier::projections {
 namespace {
@@ -76,6 +78,15 @@ class RegistersFold {
   Event event_;  // one, reused
 };
 
+// Reads from `rows`, which must outlive it.
+Books::RowReader ReaderOf(const QueryRows::Computed& rows) {
+  return [&rows](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
+    const auto found = rows.find(key);
+    if (found == rows.end()) return std::nullopt;
+    return found->second;
+  };
+}
+
 // Gives `fold` the events [from, until) and puts the rows that they make into `rows`.
 template <class Fold>
 absl::Status FoldInto(const store::Log& log, Position from, Position until, Fold& fold,
@@ -104,7 +115,8 @@ absl::Status FoldInto(const store::Log& log, Position from, Position until, Fold
 }  // namespace
 
 absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment& moment,
-                                   Depth depth, absl::FunctionRef<bool()> cancelled) {
+                                   Depth depth, const store::Views::Snapshot* stored,
+                                   absl::FunctionRef<bool()> cancelled) {
   const Key key{agreement_id, moment, depth};
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -118,8 +130,15 @@ absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment
   QueryRows::Computed computed;
   absl::Status folded;
   if (depth == Depth::kTotals) {
-    TotalsFold fold(agreement_id, moment);
-    folded = FoldInto(log_, 0, moment.next, fold, computed, cancelled);
+    Position from = 0;
+    if (stored != nullptr && !agreement_id.empty() && moment.effective_until == 0) {
+      absl::StatusOr<TotalsStart> start = LastSnapshot(*stored, agreement_id, moment.next);
+      if (!start.ok()) return start.status();
+      from = start->next;
+      computed = std::move(start->rows);
+    }
+    TotalsFold fold(agreement_id, moment, ReaderOf(computed));
+    folded = FoldInto(log_, from, moment.next, fold, computed, cancelled);
   } else {
     RegistersFold fold(agreement_id, moment);
     folded = FoldInto(log_, 0, moment.next, fold, computed, cancelled);

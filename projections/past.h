@@ -4,7 +4,7 @@
 //   Past past(log);
 //   absl::StatusOr<QueryRows> rows =
 //       past.At("engagement-civique", {.next = 4'000, .effective_until = 20211231},
-//       Depth::kTotals);
+//               Depth::kTotals, &stored, [] { return false; });
 #ifndef DENIER_PROJECTIONS_PAST_H_
 #define DENIER_PROJECTIONS_PAST_H_
 
@@ -28,8 +28,10 @@ enum class Depth : std::uint8_t {
   kRegisters,  // commitments and payment requests too, all in memory while the query runs
 };
 
-// Any thread. A query takes as long as the events before its moment take to be folded; the last few
-// answers are kept, so that the pages of a list, or two reports of one moment, cost one fold.
+// Any thread. What reports are made from is folded from the last snapshot before the moment
+// (totals_snapshot.h); registers, and whatever an effective day bounds, from the first event. The
+// last few answers are kept, so that the pages of a list, or two reports of one moment, cost one
+// fold.
 class Past {
  public:
   // `log` must outlive it.
@@ -37,10 +39,11 @@ class Past {
 
   // The rows of `agreement_id` (empty: of every agreement) from the events [0, moment.next), of
   // which those count that projections::Counts lets through. The same moment gives the same rows,
-  // for ever. `cancelled` is asked now and then.
-  // DATA_LOSS: an event does not decode or does not fold; the message names its position.
-  // CANCELLED: so `cancelled` said.
+  // for ever. `stored` are the rows of now, or nullptr: then every fold begins with the first
+  // event. `cancelled` is asked now and then. DATA_LOSS: an event does not decode or does not fold;
+  // the message names its position. CANCELLED: so `cancelled` said.
   absl::StatusOr<QueryRows> At(const std::string& agreement_id, const Moment& moment, Depth depth,
+                               const store::Views::Snapshot* stored,
                                absl::FunctionRef<bool()> cancelled);
 
  private:

@@ -49,6 +49,16 @@ std::string ReversalKey(std::int64_t position) {
   return absl::StrCat("reversal/", absl::Hex(position, absl::kZeroPad16));
 }
 
+std::string ProgressKey(std::string_view agreement_id) {
+  return absl::StrCat("progress/", View(agreement_id));
+}
+std::string SnapshotPrefix(std::string_view agreement_id) {
+  return absl::StrCat("snapshot/", View(agreement_id), "/");
+}
+std::string SnapshotKey(std::string_view agreement_id, store::Position next) {
+  return absl::StrCat(SnapshotPrefix(agreement_id), absl::Hex(next, absl::kZeroPad16));
+}
+
 bool IsCommitmentKey(std::string_view key) { return key.starts_with("commitment/"); }
 bool IsPaymentKey(std::string_view key) { return key.starts_with("payment/"); }
 bool IsReversalKey(std::string_view key) { return key.starts_with("reversal/"); }
@@ -58,6 +68,13 @@ int YearOfKey(std::string_view balances_key) {
   int year = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), year);
   return year;
+}
+
+store::Position NextOfKey(std::string_view snapshot_key) {
+  const std::string_view digits = snapshot_key.substr(snapshot_key.rfind('/') + 1);
+  store::Position next = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), next, 16);
+  return next;
 }
 
 }  // namespace denier::projections

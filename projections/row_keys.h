@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "store/position.h"
+
 namespace denier::projections {
 
 // v1::Agreement
@@ -22,6 +24,10 @@ std::string CommitmentKey(std::string_view agreement_id, std::string_view commit
 std::string PaymentKey(std::string_view agreement_id, std::string_view payment_request_id);
 // views::v1::Reversal
 std::string ReversalKey(std::int64_t position);
+// views::v1::AgreementProgress
+std::string ProgressKey(std::string_view agreement_id);
+// views::v1::TotalsSnapshot after the events [0, next)
+std::string SnapshotKey(std::string_view agreement_id, store::Position next);
 
 // What all keys of a kind begin with. An empty `envelope_id` means all envelopes.
 std::string AgreementPrefix();
@@ -29,6 +35,7 @@ std::string EnvelopePrefix(std::string_view agreement_id);
 std::string BalancesPrefix(std::string_view agreement_id, std::string_view envelope_id = {});
 std::string CommitmentPrefix(std::string_view agreement_id);
 std::string PaymentPrefix(std::string_view agreement_id);
+std::string SnapshotPrefix(std::string_view agreement_id);
 
 // Whether a key is a CommitmentKey, a PaymentKey, a ReversalKey.
 bool IsCommitmentKey(std::string_view key);
@@ -37,6 +44,9 @@ bool IsReversalKey(std::string_view key);
 
 // The year at the end of a BalancesKey.
 int YearOfKey(std::string_view balances_key);
+
+// The position at the end of a SnapshotKey.
+store::Position NextOfKey(std::string_view snapshot_key);
 
 }  // namespace denier::projections
 

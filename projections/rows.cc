@@ -5,7 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "denier/views/v1/rows.pb.h"
 #include "projections/event_version.h"
+#include "projections/row_keys.h"
+#include "projections/totals_snapshot.h"
 
 namespace denier::projections {
 namespace {
@@ -81,7 +84,25 @@ absl::Status Rows::FoldOne(const events::v1::Event& event, std::size_t bytes) {
   }
   uncommitted_bytes_ += bytes;
   ++next_;
-  return absl::OkStatus();
+  return CountEvent(event.agreement_id());
+}
+
+// The agreement's event before next().
+absl::Status Rows::CountEvent(const std::string& agreement_id) {
+  auto it = progress_.find(agreement_id);
+  if (it == progress_.end()) {
+    const auto stored = views_->Get(ProgressKey(agreement_id));
+    if (!stored.ok()) return OfRows(stored.status());
+    views::v1::AgreementProgress row;
+    if (stored->has_value() && !row.ParseFromString(**stored)) {
+      return OfRows(absl::DataLossError("the progress of " + agreement_id + " does not decode"));
+    }
+    it = progress_.emplace(agreement_id, Progress{.events = row.events()}).first;
+  }
+  it->second.changed = true;
+  if (++it->second.events % kEventsASnapshot != 0) return absl::OkStatus();
+  write_.Put(SnapshotKey(agreement_id, next_), TotalsSnapshot(books_, agreement_id));
+  return books_.status().ok() ? absl::OkStatus() : OfRows(books_.status());
 }
 
 bool Rows::IsCommitDue() const {
@@ -91,6 +112,13 @@ bool Rows::IsCommitDue() const {
 absl::Status Rows::Commit(const Cursor& cursor) {
   if (committed_ == 0) write_.Put(kFormatKey, FormatRow());
   books_.TakeChanges([&](const std::string& key, const std::string& row) { write_.Put(key, row); });
+  for (auto& [agreement_id, progress] : progress_) {
+    if (!progress.changed) continue;
+    progress.changed = false;
+    views::v1::AgreementProgress row;
+    row.set_events(progress.events);
+    write_.Put(ProgressKey(agreement_id), row.SerializeAsString());
+  }
   if (absl::Status committed = views_->Commit(std::exchange(write_, Views::Write()), cursor);
       !committed.ok()) {
     return OfRows(committed);

@@ -12,10 +12,13 @@
 #define DENIER_PROJECTIONS_ROWS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
+#include <string>
 #include <string_view>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "denier/events/v1/event.pb.h"
@@ -72,12 +75,18 @@ class Rows {
   absl::Status Flush();
 
  private:
+  absl::Status CountEvent(const std::string& agreement_id);
   absl::Status OfRows(absl::Status status);
 
   const std::shared_ptr<store::Views> views_;
   Books books_;
   store::Log::Reader reader_;
   store::Views::Write write_;
+  struct Progress {
+    std::int64_t events = 0;
+    bool changed = false;  // since the last commit
+  };
+  absl::flat_hash_map<std::string, Progress> progress_;  // by agreement
   events::v1::Event event_;  // one, reused: a fresh one each time costs half the speed
   store::Position next_;
   store::Position committed_;

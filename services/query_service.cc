@@ -614,8 +614,8 @@ std::variant<QueryService::Answerable, Refusal> QueryService::RowsFor(
     moment.next = *known;
   }
   if (moment == Moment{.next = cursor->next}) return Answerable{std::move(stored), moment};
-  auto rows =
-      past_.At(header.agreement_id(), moment, depth, [&context] { return context.IsCancelled(); });
+  auto rows = past_.At(header.agreement_id(), moment, depth, &stored,
+                       [&context] { return context.IsCancelled(); });
   if (absl::IsCancelled(rows.status())) {
     return rules::Refuse(v1::ERROR_REASON_DEADLINE_PASSED, "the call ended before its answer");
   }

@@ -325,6 +325,16 @@ absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::Scan(
   return ScanFamily(views_->rows_, prefix, start_after, limit);
 }
 
+absl::StatusOr<std::optional<Views::Snapshot::Row>> Views::Snapshot::FindLast(
+    std::string_view prefix, std::string_view until) const {
+  const std::unique_ptr<rocksdb::Iterator> it(
+      views_->db_->NewIterator(AtThisMoment(), views_->rows_));
+  it->SeekForPrev(until);
+  if (!it->status().ok()) return ToStatus(it->status(), views_->directory_);
+  if (!it->Valid() || !it->key().starts_with(prefix)) return std::optional<Row>();
+  return Row{it->key().ToString(), it->value().ToString()};
+}
+
 absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanRequests(
     std::string_view start_after, std::size_t limit) const {
   return ScanFamily(views_->requests_, "", start_after, limit);

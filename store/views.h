@@ -160,7 +160,11 @@ class Views::Snapshot {
   absl::StatusOr<std::vector<Row>> Scan(std::string_view prefix, std::string_view start_after,
                                         std::size_t limit) const;
 
-  // Likewise of what PutRequest has put, in an order of its own: keys and values as they are
+  // The last row in that order whose key begins with `prefix` and does not come after `until`.
+  absl::StatusOr<std::optional<Row>> FindLast(std::string_view prefix,
+                                              std::string_view until) const;
+
+  // As Scan, of what PutRequest has put, in an order of its own: keys and values as they are
   // stored, to be compared and not understood.
   absl::StatusOr<std::vector<Row>> ScanRequests(std::string_view start_after,
                                                 std::size_t limit) const;

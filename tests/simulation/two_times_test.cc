@@ -38,7 +38,7 @@ class TwoTimesSimulation : public testing::TestWithParam<std::uint64_t> {
   }
 
   QueryRows At(const Moment& moment, Depth depth) {
-    absl::StatusOr<QueryRows> rows = past_.At(agreement_id_, moment, depth, kNever);
+    absl::StatusOr<QueryRows> rows = past_.At(agreement_id_, moment, depth, nullptr, kNever);
     EXPECT_TRUE(rows.ok()) << rows.status();
     return *rows;
   }

@@ -187,6 +187,17 @@ TEST_F(ViewsTest, ScanPageByPage) {
   EXPECT_THAT(Scan("e/", "", 0), IsEmpty());
 }
 
+TEST_F(ViewsTest, FindTheLastRowOfAPrefixUpToAKey) {
+  ASSERT_TRUE(
+      views_->Commit(Rows({{"d/9", "d"}, {"e/2", "2"}, {"e/4", "4"}, {"f", "f"}}), At(1)).ok());
+  const Views::Snapshot snapshot = views_->TakeSnapshot();
+  EXPECT_EQ(snapshot.FindLast("e/", "e/9")->value(), (Row{"e/4", "4"}));
+  EXPECT_EQ(snapshot.FindLast("e/", "e/4")->value(), (Row{"e/4", "4"}));
+  EXPECT_EQ(snapshot.FindLast("e/", "e/3")->value(), (Row{"e/2", "2"}));
+  EXPECT_FALSE(snapshot.FindLast("e/", "e/1")->has_value()) << "the row before is another kind";
+  EXPECT_FALSE(snapshot.FindLast("a/", "a/1")->has_value());
+}
+
 TEST_F(ViewsTest, LoseUnflushedCommitsAtReopenWithTheirCursor) {
   Views::Write write = Rows({{"a", "1"}});
   write.PutRequest("DINUM", "r1", 0);

@@ -1,0 +1,39 @@
+// Stored states of an agreement's totals, one every so many of its events, so that a report as of
+// any past moment is folded from the last one before it and not from the first event.
+#ifndef DENIER_PROJECTIONS_TOTALS_SNAPSHOT_H_
+#define DENIER_PROJECTIONS_TOTALS_SNAPSHOT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "projections/books.h"
+#include "projections/query_rows.h"
+#include "store/position.h"
+#include "store/views.h"
+
+namespace denier::projections {
+
+// An agreement's event with a number that this divides makes a snapshot, wherever commits and
+// restarts fall, so that the same log gives the same rows. A snapshot of 300 envelopes over three
+// years takes some 100 KB, hence some ten bytes an event.
+inline constexpr std::int64_t kEventsASnapshot = 8'192;
+
+// The row (views::v1::TotalsSnapshot) of the agreement as `books` have it.
+std::string TotalsSnapshot(const Books& books, std::string_view agreement_id);
+
+// Where a fold of the agreement's totals can begin: the rows after the events [0, next).
+struct TotalsStart {
+  store::Position next = 0;
+  QueryRows::Computed rows;
+};
+
+// The last snapshot of the agreement among `stored` that holds no event from `until` on; the
+// beginning of the log when there is none. Any thread. DATA_LOSS: it is damaged.
+absl::StatusOr<TotalsStart> LastSnapshot(const store::Views::Snapshot& stored,
+                                         std::string_view agreement_id, store::Position until);
+
+}  // namespace denier::projections
+
+#endif  // DENIER_PROJECTIONS_TOTALS_SNAPSHOT_H_

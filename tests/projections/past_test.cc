@@ -1,0 +1,194 @@
+// Totals as of a past moment, folded from the last snapshot before it: the same to the byte as from
+// the first event.
+#include "projections/past.h"
+
+#include <gmock/gmock.h>
+
+#include <iterator>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "projections/row_keys.h"
+#include "projections/totals_snapshot.h"
+#include "tests/projections/bookkeeping.h"
+
+namespace denier::projections {
+namespace {
+
+using events::v1::Event;
+using store::Position;
+using testing::HasSubstr;
+
+constexpr const char* kOther = "autre-convention";
+const auto kNever = [] { return false; };
+
+// Two and a half snapshots' worth of each of two agreements, whose events take turns: three
+// envelopes, two years.
+std::vector<Event> LongHistory() {
+  History history;
+  history.On(20210120).Agreement().Envelope("coaching", "DINUM").Envelope("pilotage", "DINUM");
+  history.Envelope("subvention", "DJEPVA");
+  const char* envelopes[] = {"coaching", "pilotage", "subvention"};
+  for (const int year : {2021, 2022}) {
+    history.On(year * 10000 + 201);
+    for (const char* envelope : envelopes) history.Allocate(envelope, 1'000'000'00, 900'000'00);
+    const auto until = static_cast<std::size_t>(kEventsASnapshot) * (year - 2020) * 5 / 4;
+    for (int i = 0; history.events().size() < until; ++i) {
+      const std::string id = absl::StrCat(year, "-", i);
+      const std::string envelope = envelopes[i % 3];
+      history.On(year * 10000 + 301 + i % 28).Engage(id, envelope, 1'00 + i, i % 2 ? "" : "coach");
+      if (i % 2 == 0) history.Pay("dp-" + id, id, 50 + i % 7, i % 4 ? "" : "pilotage");
+      if (i % 5 == 0) history.Withdraw(id, 10);
+      if (i % 100 == 0) history.Freeze(envelope, 3, 2).Transfer("coaching", "pilotage", 5, 4);
+      if (i % 9 == 0) history.Engage(id + "-x", envelope, 7).ReverseLast();
+    }
+  }
+  std::vector<Event> events;
+  for (const Event& event : history.events()) {
+    events.push_back(event);
+    if (event.has_reversed()) {
+      const auto at = event.reversed().reversed_position();
+      events.back().mutable_reversed()->set_reversed_position(2 * at);
+    }
+    Event& other = events.emplace_back(events.back());
+    other.set_agreement_id(kOther);
+    if (other.has_reversed()) {
+      auto& reversed = *other.mutable_reversed();
+      reversed.set_reversed_position(reversed.reversed_position() + 1);
+      reversed.mutable_original()->set_agreement_id(kOther);
+    }
+  }
+  return events;
+}
+
+class PastTest : public testing::Test {
+ protected:
+  static const std::vector<Event>& Events() {
+    static const std::vector<Event> events = LongHistory();
+    return events;
+  }
+
+  // Appends in batches of so many and folds as they come.
+  void Keep(std::size_t batch_size) {
+    books_.Start();
+    for (auto at = Events().begin(); at != Events().end();) {
+      const auto end = at + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(batch_size),
+                                                     Events().end() - at);
+      books_.Append(at, end);
+      at = end;
+    }
+    books_.AwaitHead();
+  }
+
+  absl::StatusOr<std::map<std::string, std::string>> At(const std::string& agreement_id,
+                                                        const Moment& moment, bool snapshots) {
+    // Another Past each time: what it keeps would be the answer.
+    Past past(books_.log());
+    const Views::Snapshot stored = books_.runner().views()->TakeSnapshot();
+    const auto rows =
+        past.At(agreement_id, moment, Depth::kTotals, snapshots ? &stored : nullptr, kNever);
+    if (!rows.ok()) return rows.status();
+    std::map<std::string, std::string> all;
+    const auto scanned = rows->Scan("", "", 1'000'000);
+    if (!scanned.ok()) return scanned.status();
+    for (const QueryRows::Row& row : *scanned) all[row.key] = row.value;
+    return all;
+  }
+
+  std::vector<std::string> SnapshotKeys(const char* agreement_id) {
+    std::vector<std::string> keys;
+    for (const auto& [key, row] : books_.Rows()) {
+      if (key.starts_with(SnapshotPrefix(agreement_id))) keys.push_back(key);
+    }
+    return keys;
+  }
+
+  Bookkeeping books_;
+};
+
+TEST_F(PastTest, EverySoManyEventsOfAnAgreementMakeASnapshot) {
+  Keep(777);
+  for (const char* agreement : {kAgreement, kOther}) {
+    // Its events are every other one of the log.
+    const Position odd = agreement == kOther ? 0 : 1;
+    EXPECT_THAT(SnapshotKeys(agreement),
+                testing::ElementsAre(SnapshotKey(agreement, 2 * kEventsASnapshot - odd),
+                                     SnapshotKey(agreement, 4 * kEventsASnapshot - odd)));
+  }
+}
+
+TEST_F(PastTest, FromASnapshotOrFromTheFirstEventTheRowsAreTheSame) {
+  Keep(1'000);
+  const Position size = Events().size();
+  const Position first = 2 * kEventsASnapshot;
+  for (const Position next :
+       {Position{1}, first - 3, first - 2, first - 1, first, first + 1, first + 2, size / 3,
+        size / 2, 2 * first - 1, 2 * first, 2 * first + 1, size - 1, size}) {
+    for (const char* agreement : {kAgreement, kOther}) {
+      const auto from_snapshot = At(agreement, {.next = next}, true);
+      const auto from_nothing = At(agreement, {.next = next}, false);
+      ASSERT_TRUE(from_snapshot.ok() && from_nothing.ok()) << from_snapshot.status();
+      ASSERT_EQ(*from_snapshot, *from_nothing) << agreement << " at " << next;
+    }
+  }
+}
+
+TEST_F(PastTest, WhatAnEffectiveDayBoundsIsFoldedFromTheFirstEvent) {
+  Keep(1'000);
+  const Moment moment{.next = Events().size(), .effective_until = 20210310};
+  const auto rows = At(kAgreement, moment, true);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  EXPECT_EQ(*rows, *At(kAgreement, moment, false));
+  EXPECT_NE(*rows, *At(kAgreement, {.next = Events().size()}, true));
+}
+
+TEST_F(PastTest, CommitsAndRestartsLeaveNoTraceInTheSnapshots) {
+  Keep(1'000);
+  const auto rows = books_.Rows();
+  Bookkeeping other;
+  const auto cut = Events().begin() + 12'345;
+  other.Append(Events().begin(), cut);
+  other.Start();
+  other.Stop();
+  other.Append(cut, Events().end());
+  other.Start();
+  EXPECT_EQ(other.Rows(), rows);
+}
+
+// The control: an answer does begin with the snapshot, so one wrong cent in it would show, and a
+// rebuild names it.
+TEST_F(PastTest, ControlAWrongCentInASnapshotIsSeenAndNamed) {
+  Keep(1'000);
+  const std::string key = SnapshotKeys(kAgreement).front();
+  const Moment moment{.next = NextOfKey(key) + 10};
+  const auto right = At(kAgreement, moment, true);
+  books_.Stop();
+  books_.Replace([&](auto& stored) {
+    std::string& snapshot = stored.at(key);
+    const std::size_t at = snapshot.find("coaching");
+    ASSERT_NE(at, std::string::npos);
+    snapshot[at] = 'k';
+  });
+  books_.Start();
+  const auto wrong = At(kAgreement, moment, true);
+  ASSERT_TRUE(wrong.ok()) << wrong.status();
+  EXPECT_NE(*wrong, *right);
+  EXPECT_EQ(books_.runner().Rebuild()->first_difference, key);
+  EXPECT_EQ(*At(kAgreement, moment, true), *right);
+}
+
+TEST_F(PastTest, ASnapshotThatDoesNotDecodeIsDamage) {
+  Keep(1'000);
+  const std::string key = SnapshotKeys(kAgreement).front();
+  books_.Stop();
+  books_.Replace([&](auto& stored) { stored.at(key) = "\xff"; });
+  books_.Start();
+  const auto rows = At(kAgreement, {.next = NextOfKey(key) + 10}, true);
+  EXPECT_EQ(rows.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(rows.status().message()), HasSubstr(key));
+}
+
+}  // namespace
+}  // namespace denier::projections
