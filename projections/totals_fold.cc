@@ -1,10 +1,8 @@
 #include "projections/totals_fold.h"
 
-#include <cstddef>
-#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "projections/event_version.h"
 #include "projections/row_keys.h"
 
@@ -13,23 +11,17 @@ namespace {
 
 using store::Position;
 
-// So much is summed up before it enters the books: bounds memory.
-constexpr std::size_t kMostSums = 200'000;
+// So many places are summed up before they enter the books: bounds memory.
+constexpr std::size_t kMostPlaces = 50'000;
 
-std::uint32_t AccountNumber(const Posting& posting) {
-  return static_cast<std::uint32_t>((static_cast<std::size_t>(posting.ledger) * kBases +
-                                     static_cast<std::size_t>(posting.basis)) *
-                                        kAccounts +
-                                    static_cast<std::size_t>(posting.account));
+std::size_t Index(const Posting& posting) {
+  return static_cast<std::size_t>(posting.ledger) * kAccounts +
+         static_cast<std::size_t>(posting.account);
 }
 
-// The place that AccountNumber numbers.
-Posting OfAccount(std::uint32_t number) {
-  Posting posting;
-  posting.account = static_cast<Account>(number % kAccounts);
-  posting.basis = static_cast<Basis>(number / kAccounts % kBases);
-  posting.ledger = static_cast<Ledger>(number / kAccounts / kBases);
-  return posting;
+// The views of one event point to the same bytes.
+bool SameWords(std::string_view a, std::string_view b) {
+  return a.data() == b.data() && a.size() == b.size();
 }
 
 }  // namespace
@@ -52,49 +44,74 @@ absl::Status TotalsFold::Add(std::string_view bytes, Position position) {
 
 absl::Status TotalsFold::Sum(const Movement& movement, Position position) {
   last_ = position;
-  const std::uint32_t agreement = NumberOf(movement.agreement_id);
-  years_.emplace(agreement, movement.fiscal_year);
-  const Posting* before = nullptr;
-  Place place{};
-  for (const Posting& posting : movement.postings) {
-    // The views of one event mostly point to the same bytes.
-    if (before == nullptr || posting.envelope_id.data() != before->envelope_id.data()) {
-      place.envelope = NumberOf(posting.envelope_id);
+  if (last_agreement_ == nullptr || movement.agreement_id != last_agreement_id_) {
+    auto found = agreements_.find(movement.agreement_id);
+    if (found == agreements_.end()) {
+      found = agreements_.try_emplace(std::string(movement.agreement_id)).first;
     }
-    if (before == nullptr || posting.product_id.data() != before->product_id.data()) {
-      place.product = NumberOf(posting.product_id);
+    last_agreement_id_ = found->first;
+    last_agreement_ = &found->second;
+    last_fiscal_year_ = 0;
+  }
+  if (movement.fiscal_year != last_fiscal_year_) {
+    last_agreement_->fiscal_years.insert(movement.fiscal_year);
+    last_fiscal_year_ = movement.fiscal_year;
+  }
+  const Posting* before = nullptr;
+  Sums* sums = nullptr;
+  for (const Posting& posting : movement.postings) {
+    if (before == nullptr || posting.fiscal_year != before->fiscal_year ||
+        posting.origin_year != before->origin_year ||
+        !SameWords(posting.envelope_id, before->envelope_id) ||
+        !SameWords(posting.product_id, before->product_id)) {
+      auto found = last_agreement_->places.find(posting);
+      if (found == last_agreement_->places.end()) {
+        Place place{.envelope_id = std::string(posting.envelope_id),
+                    .product_id = std::string(posting.product_id),
+                    .fiscal_year = posting.fiscal_year,
+                    .origin_year = posting.origin_year};
+        found = last_agreement_->places.try_emplace(std::move(place)).first;
+        ++places_;
+      }
+      sums = &found->second;
     }
     before = &posting;
-    place.agreement = agreement;
-    place.fiscal_year = posting.fiscal_year;
-    place.origin_year = posting.origin_year;
-    place.account = AccountNumber(posting);
-    std::int64_t& sum = sums_[place];
+    std::int64_t& sum = (*sums)[Index(posting)];
     if (__builtin_add_overflow(sum, posting.cents, &sum)) {
       return absl::DataLossError(absl::StrCat("the event at position ", position,
                                               " does not fold: a balance would pass 64 bits"));
     }
   }
-  return sums_.size() < kMostSums ? absl::OkStatus() : PostSums();
+  return places_ < kMostPlaces ? absl::OkStatus() : PostSums();
 }
 
 absl::Status TotalsFold::PostSums() {
-  for (const auto& [agreement, year] : years_) books_.MarkYear(names_[agreement], year, last_);
-  for (const auto& [place, cents] : sums_) {
-    Posting posting = OfAccount(place.account);
-    posting.envelope_id = names_[place.envelope];
-    posting.product_id = names_[place.product];
-    posting.fiscal_year = place.fiscal_year;
-    posting.origin_year = place.origin_year;
-    posting.cents = cents;
-    if (absl::Status posted = books_.PostSum(names_[place.agreement], posting, last_);
-        !posted.ok()) {
-      return absl::DataLossError(absl::StrCat("the events before position ", last_ + 1,
-                                              " do not fold: ", posted.message()));
+  for (const auto& [agreement_id, sums_of] : agreements_) {
+    for (const int year : sums_of.fiscal_years) books_.MarkYear(agreement_id, year, last_);
+    for (const auto& [place, sums] : sums_of.places) {
+      Posting posting;
+      posting.envelope_id = place.envelope_id;
+      posting.product_id = place.product_id;
+      posting.fiscal_year = place.fiscal_year;
+      posting.origin_year = place.origin_year;
+      // What has come back to nothing has been there all the same: its row exists.
+      absl::Status posted = books_.PostSum(agreement_id, posting, last_);
+      for (std::size_t i = 0; i < sums.size() && posted.ok(); ++i) {
+        if (sums[i] == 0) continue;
+        posting.ledger = static_cast<Ledger>(i / kAccounts);
+        posting.account = static_cast<Account>(i % kAccounts);
+        posting.cents = sums[i];
+        posted = books_.PostSum(agreement_id, posting, last_);
+      }
+      if (!posted.ok()) {
+        return absl::DataLossError(absl::StrCat("the events before position ", last_ + 1,
+                                                " do not fold: ", posted.message()));
+      }
     }
   }
-  years_.clear();
-  sums_.clear();
+  agreements_.clear();
+  places_ = 0;
+  last_agreement_ = nullptr;
   return books_.status();
 }
 
@@ -118,16 +135,6 @@ absl::Status TotalsFold::TakeRows(
   });
   books_.EvictRows(0, last_ + 1);
   return absl::OkStatus();
-}
-
-std::uint32_t TotalsFold::NumberOf(std::string_view name) {
-  const absl::string_view key(name.data(), name.size());
-  const auto found = numbers_.find(key);
-  if (found != numbers_.end()) return found->second;
-  const auto number = static_cast<std::uint32_t>(names_.size());
-  names_.emplace_back(name);
-  numbers_.emplace(name, number);
-  return number;
 }
 
 }  // namespace denier::projections

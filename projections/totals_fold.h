@@ -4,15 +4,18 @@
 #ifndef DENIER_PROJECTIONS_TOTALS_FOLD_H_
 #define DENIER_PROJECTIONS_TOTALS_FOLD_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/functional/function_ref.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
@@ -41,27 +44,40 @@ class TotalsFold {
       absl::FunctionRef<void(const std::string& key, const std::string& row)> put);
 
  private:
-  // Where a sum belongs; the identifiers by their numbers in names_.
+  // The balances of one envelope, budget year, year of origin and product, in cents: what was moved
+  // there since the sums last entered the books. No movement is planned.
+  using Sums = std::array<std::int64_t, kLedgers * kAccounts>;
   struct Place {
-    std::uint32_t agreement;
-    std::uint32_t envelope;
-    std::uint32_t product;
-    std::int32_t fiscal_year;
-    std::int32_t origin_year;
-    std::uint32_t account;  // with its ledger and its basis
-
-    bool operator==(const Place&) const = default;
-    template <typename H>
-    friend H AbslHashValue(H hash, const Place& place) {
-      return H::combine(std::move(hash), place.agreement, place.envelope, place.product,
-                        place.fiscal_year, place.origin_year, place.account);
+    std::string envelope_id;
+    std::string product_id;
+    int fiscal_year = 0;
+    int origin_year = 0;
+  };
+  // Looks a place up by what a posting says of it.
+  struct PlaceHash {
+    using is_transparent = void;
+    template <class AnyPlace>
+    std::size_t operator()(const AnyPlace& place) const {
+      return absl::HashOf(std::string_view(place.envelope_id), std::string_view(place.product_id),
+                          place.fiscal_year, place.origin_year);
     }
+  };
+  struct SamePlace {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return a.fiscal_year == b.fiscal_year && a.origin_year == b.origin_year &&
+             a.envelope_id == b.envelope_id && a.product_id == b.product_id;
+    }
+  };
+  struct OfAgreement {
+    absl::node_hash_map<Place, Sums, PlaceHash, SamePlace> places;
+    std::set<int> fiscal_years;
   };
 
   absl::Status Sum(const Movement& movement, store::Position position);
   absl::Status PostSums();
   absl::Status FoldWhole(std::string_view bytes, store::Position position);
-  std::uint32_t NumberOf(std::string_view name);
 
   const std::string agreement_id_;
   const Moment moment_;
@@ -69,11 +85,13 @@ class TotalsFold {
   Movement movement_;  // these two are one each, reused
   events::v1::Event event_;
 
-  absl::flat_hash_map<std::string, std::uint32_t> numbers_;
-  std::vector<std::string> names_;
-  absl::flat_hash_map<Place, std::int64_t> sums_;  // in cents; since the last call of PostSums
-  absl::flat_hash_set<std::pair<std::uint32_t, int>> years_;  // agreement and year, likewise
-  store::Position last_ = 0;                                  // folded
+  std::map<std::string, OfAgreement, std::less<>> agreements_;
+  std::size_t places_ = 0;  // in all of them
+  // Those of the movement before; mostly the next one's too.
+  std::string_view last_agreement_id_;
+  OfAgreement* last_agreement_ = nullptr;
+  int last_fiscal_year_ = 0;
+  store::Position last_ = 0;  // folded
 };
 
 }  // namespace denier::projections
