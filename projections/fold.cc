@@ -159,6 +159,20 @@ class Books::Registers {
     return payment;
   }
 
+  // Those that the fact itself makes.
+  v1::Commitment& NewCommitment(const std::string& commitment_id) {
+    v1::Commitment& commitment =
+        books_.commitments_.Create(CommitmentKey(event_.agreement_id(), commitment_id), position_);
+    commitment.set_etag(etag_);
+    return commitment;
+  }
+  v1::PaymentRequest& NewPayment(const std::string& payment_request_id) {
+    v1::PaymentRequest& payment =
+        books_.payments_.Create(PaymentKey(event_.agreement_id(), payment_request_id), position_);
+    payment.set_etag(etag_);
+    return payment;
+  }
+
   // Changes a line by `change`, then settles it.
   template <class Change>
   absl::Status ChangeLine(const std::string& commitment_id, const std::string& line_id,
@@ -351,7 +365,8 @@ void Books::Registers::ReopenYear(const events::v1::YearReopened& fact) {
 }
 
 absl::Status Books::Registers::Engage(const events::v1::Engaged& fact) {
-  v1::Commitment& commitment = Commitment(fact.commitment_id());
+  v1::Commitment& commitment = fact.opens_commitment() ? NewCommitment(fact.commitment_id())
+                                                       : Commitment(fact.commitment_id());
   if (fact.opens_commitment()) {
     commitment.set_agreement_id(event_.agreement_id());
     commitment.set_commitment_id(fact.commitment_id());
@@ -391,7 +406,7 @@ absl::Status Books::Registers::Withdraw(const events::v1::Withdrawn& fact, int s
 }
 
 absl::Status Books::Registers::RequestPayment(const events::v1::PaymentRequested& fact) {
-  v1::PaymentRequest& payment = Payment(fact.payment_request_id());
+  v1::PaymentRequest& payment = NewPayment(fact.payment_request_id());
   payment.set_agreement_id(event_.agreement_id());
   payment.set_payment_request_id(fact.payment_request_id());
   payment.set_state(v1::PAYMENT_STATE_REQUESTED);

@@ -44,6 +44,12 @@ class Table {
     return entry->row;
   }
 
+  // The row that the event at `position` makes: one that is not in memory is new, and nothing is
+  // read to find that out. The rules have, when they decided it.
+  Row& Create(const std::string& key, store::Position position) {
+    return Mutable(key, position, [](const std::string&) { return std::nullopt; });
+  }
+
   // From here on Rollback puts back every row as it was now.
   void Begin() { recording_ = ++recordings_; }
   void Keep() {

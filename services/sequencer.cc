@@ -1,6 +1,7 @@
 #include "services/sequencer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -398,7 +399,8 @@ Sequencer::Sequencer(store::Log& log, projections::Runner& runner, SequencerOpti
       options_(std::move(options)),
       decider_(std::make_unique<Decider>(log, runner, options_, last_recorded_us)),
       deciding_thread_([this] { DecideInTurn(); }),
-      committing_thread_([this] { CommitInTurn(); }) {}
+      committing_thread_([this] { CommitInTurn(); }),
+      answering_thread_([this] { AnswerInTurn(); }) {}
 
 Sequencer::~Sequencer() {
   {
@@ -413,6 +415,12 @@ Sequencer::~Sequencer() {
   }
   changed_.notify_all();
   committing_thread_.join();
+  {
+    std::lock_guard lock(mutex_);
+    answering_ends_ = true;
+  }
+  answerable_.notify_all();
+  answering_thread_.join();
 }
 
 void Sequencer::Submit(Submission submission) {
@@ -471,6 +479,7 @@ void Sequencer::DecideInTurn() {
   open.first = decider_->next();
   std::unique_lock lock(mutex_);
   while (true) {
+    next_waits_ = !open.answers.empty();
     changed_.wait(lock, [&] {
       return !failure_.ok() || disk_full_ || (!queue_.empty() && HasRoom(open)) ||
              (!committing_ && (!open.answers.empty() || stopping_)) ||
@@ -546,8 +555,33 @@ void Sequencer::CommitInTurn() {
     } else if (!status.ok()) {
       Fail(status, lock);
     }
+    // Sending many answers takes longer than a sync: whoever waits for the next one need not wait
+    // for them. One that nobody waits behind leaves at once.
+    const bool others_wait = next_waits_ || !queue_.empty();
+    if (others_wait && !round.answers.empty()) {
+      std::ranges::move(round.answers, std::back_inserter(durable_));
+      round.answers.clear();
+      answerable_.notify_one();
+    }
     committing_ = false;
     changed_.notify_all();
+    lock.unlock();
+    for (Answer& answer : round.answers) answer.done(std::move(answer.outcomes));
+    round = Round();
+    lock.lock();
+  }
+}
+
+void Sequencer::AnswerInTurn() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    answerable_.wait(lock, [&] { return !durable_.empty() || answering_ends_; });
+    if (durable_.empty()) return;
+    std::vector<Answer> answers = std::exchange(durable_, {});
+    lock.unlock();
+    for (Answer& answer : answers) answer.done(std::move(answer.outcomes));
+    answers.clear();
+    lock.lock();
   }
 }
 
@@ -594,7 +628,7 @@ void Sequencer::Fail(const absl::Status& status, std::unique_lock<std::mutex>& l
   lock.lock();
 }
 
-// Makes the round durable, then answers it.
+// Makes the round durable: its answers may leave. If it cannot, it answers them.
 absl::Status Sequencer::Commit(Round& round) {
   if (!round.batch.empty()) {
     const auto start = std::chrono::steady_clock::now();
@@ -613,7 +647,6 @@ absl::Status Sequencer::Commit(Round& round) {
                                       std::chrono::steady_clock::now() - start));
     }
   }
-  for (Answer& answer : round.answers) answer.done(std::move(answer.outcomes));
   return absl::OkStatus();
 }
 

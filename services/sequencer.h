@@ -1,6 +1,6 @@
 // The one writer. gRPC threads hand it commands; one thread decides them in order against the books
-// in memory, another makes what was accepted durable, one sync for all that waits, and answers.
-// While the disk works on one batch the next is decided.
+// in memory, another makes what was accepted durable, one sync for all that waits; a third answers
+// when there is more to be synced already. While the disk works on one batch the next is decided.
 //
 //   auto sequencer = Sequencer::Start(log, runner, {.now_us = Clock, .observer = {...}});
 //   sequencer->Submit({.commands = {command}, .content = {ContentHash(command)}, .actor = actor,
@@ -124,9 +124,10 @@ class Sequencer {
   Sequencer(store::Log& log, projections::Runner& runner, SequencerOptions options,
             std::int64_t last_recorded_us);
 
-  // The two threads.
+  // The three threads.
   void DecideInTurn();
   void CommitInTurn();
+  void AnswerInTurn();
 
   // All below with mutex_ held.
   bool HasRoom(const Round& open) const;
@@ -145,19 +146,25 @@ class Sequencer {
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable answerable_;  // durable_, answering_ends_
   // Guarded by mutex_:
   std::deque<Waiting> queue_;
   std::size_t queued_commands_ = 0;
   std::size_t queued_bytes_ = 0;
   std::optional<Round> handed_over_;  // from the deciding thread to the committing one
   bool committing_ = false;           // a round has been handed over and is not answered yet
-  bool disk_full_ = false;  // the last round was not written: what was decided on it is void
+  bool next_waits_ = false;           // the round that is being decided has something to answer
+  // Answers that may leave, and do so in a thread of their own while the next round is synced.
+  std::vector<Answer> durable_;
+  bool answering_ends_ = false;  // nothing more will come
+  bool disk_full_ = false;       // the last round was not written: what was decided on it is void
   bool stopping_ = false;
   bool closing_ = false;  // the deciding thread has ended
   absl::Status failure_;  // once it is not OK nothing more is decided
 
   std::thread deciding_thread_;
   std::thread committing_thread_;
+  std::thread answering_thread_;
 };
 
 }  // namespace denier::services
