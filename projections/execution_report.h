@@ -24,6 +24,9 @@
 
 namespace denier::projections {
 
+class ReportRegisters;
+class ReportTotals;
+
 // Which report.
 struct ExecutionReportScope {
   std::string agreement_id;
@@ -61,15 +64,10 @@ class ExecutionReportMaker {
                                                const events::v1::Event& event) const;
 
  private:
-  class Registers;
-  class Totals;
-
-  absl::StatusOr<v1::ExecutionReport> Write(const Totals& totals, bool whole) const;
-
   const ExecutionReportScope scope_;
   const int until_date_;  // where the period really ends
-  const std::unique_ptr<Registers> registers_;
-  const std::unique_ptr<Totals> totals_;
+  const std::unique_ptr<ReportRegisters> registers_;
+  const std::unique_ptr<ReportTotals> totals_;
   std::int64_t recorded_time_us_ = 0;
 };
 
