@@ -61,6 +61,17 @@ bool IsRegister(const Event& event) {
   return false;
 }
 
+bool IsOfCarryover(const Event& event) {
+  return event.has_carryover_requested() || event.has_carryover_granted() ||
+         event.has_carryover_refused() || event.has_carryover_made_available();
+}
+
+absl::Status At(store::Position position, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::DataLossError(
+      absl::StrCat("the event at position ", position, ": ", status.message()));
+}
+
 }  // namespace
 
 ExecutionReportMaker::ExecutionReportMaker(ExecutionReportScope scope)
@@ -73,37 +84,64 @@ ExecutionReportMaker::ExecutionReportMaker(ExecutionReportScope scope)
 
 ExecutionReportMaker::~ExecutionReportMaker() = default;
 
-absl::Status ExecutionReportMaker::Add(store::Position position, const Event& event) {
-  recorded_time_us_ = event.recorded_time_us();
-  if (event.agreement_id() != scope_.agreement_id) return absl::OkStatus();
+bool ExecutionReportMaker::LeavesOut(const Event& event) const {
+  if (event.agreement_id() != scope_.agreement_id) return true;
   const bool too_late =
       scope_.effective_until != 0 && event.effective_date() > scope_.effective_until;
-  if (too_late && !IsRegister(event)) return absl::OkStatus();
+  return too_late && !IsRegister(event);
+}
+
+absl::Status ExecutionReportMaker::Add(store::Position position, const Event& event) {
+  recorded_time_us_ = event.recorded_time_us();
+  if (LeavesOut(event)) return absl::OkStatus();
   absl::Status taken = registers_->Learn(event, position);
   if (taken.ok()) taken = totals_->Count(position, event, *registers_);
-  if (taken.ok()) return taken;
-  return absl::DataLossError(
-      absl::StrCat("the event at position ", position, ": ", taken.message()));
+  return At(position, taken);
 }
 
 absl::StatusOr<v1::ExecutionReport> ExecutionReportMaker::Finish() const {
   absl::StatusOr<v1::ExecutionReport> report =
-      WriteReport(scope_, until_date_, *registers_, *totals_, /*whole=*/true);
+      WriteReport(scope_, until_date_, *registers_, *totals_, Written::kWhole);
   if (report.ok()) report->set_recorded_time_us(recorded_time_us_);
   return report;
 }
 
-absl::StatusOr<v1::ExecutionReport> ExecutionReportMaker::SharesOf(store::Position position,
-                                                                   const Event& event) const {
-  ReportTotals totals(scope_, until_date_);
-  const bool too_late =
-      scope_.effective_until != 0 && event.effective_date() > scope_.effective_until;
-  if (event.agreement_id() == scope_.agreement_id && !too_late) {
-    if (absl::Status counted = totals.Count(position, event, *registers_); !counted.ok()) {
-      return counted;
-    }
+ExecutionReportParts::ExecutionReportParts(const ExecutionReportMaker& whole)
+    : whole_(whole),
+      said_(std::make_unique<ReportRegisters>(whole.scope_, whole.until_date_)),
+      nothing_(std::make_unique<ReportTotals>(whole.scope_, whole.until_date_)),
+      commitment_(std::make_unique<ReportTotals>(whole.scope_, whole.until_date_)) {}
+
+ExecutionReportParts::~ExecutionReportParts() = default;
+
+absl::StatusOr<v1::ExecutionReport> ExecutionReportParts::Moved(store::Position position,
+                                                                const Event& event) const {
+  ReportTotals totals(whole_.scope_, whole_.until_date_);
+  if (!whole_.LeavesOut(event)) {
+    absl::Status counted = At(position, totals.Count(position, event, *whole_.registers_));
+    if (!counted.ok()) return counted;
   }
-  return WriteReport(scope_, until_date_, *registers_, totals, /*whole=*/false);
+  return WriteReport(whole_.scope_, whole_.until_date_, *whole_.registers_, totals,
+                     Written::kMoved);
+}
+
+absl::StatusOr<std::optional<v1::ExecutionReport>> ExecutionReportParts::Said(
+    store::Position position, const Event& event) {
+  if (whole_.LeavesOut(event)) return std::nullopt;
+  if (!IsRegister(event) && !event.has_plan_imported() && !IsOfCarryover(event))
+    return std::nullopt;
+  if (absl::Status learnt = At(position, said_->Learn(event, position)); !learnt.ok())
+    return learnt;
+  return WriteReport(whole_.scope_, whole_.until_date_, *said_, *nothing_, Written::kSaid);
+}
+
+absl::StatusOr<std::optional<v1::ExecutionReport>> ExecutionReportParts::MovedOf(
+    std::string_view commitment_id, store::Position position, const Event& event) {
+  const ReportRegisters& names = *whole_.registers_;
+  if (whole_.LeavesOut(event) || names.CommitmentOf(event) != commitment_id) return std::nullopt;
+  absl::Status counted = At(position, commitment_->Count(position, event, names));
+  if (!counted.ok()) return counted;
+  return WriteReport(whole_.scope_, whole_.until_date_, names, *commitment_, Written::kMoved);
 }
 
 }  // namespace denier::projections

@@ -88,7 +88,7 @@ struct ProductOrder {
 class Writer {
  public:
   Writer(const ExecutionReportScope& scope, int until, const ReportRegisters& registers,
-         const ReportTotals& totals, bool whole);
+         const ReportTotals& totals, Written written);
 
   absl::StatusOr<v1::ExecutionReport> Write();
 
@@ -115,7 +115,7 @@ class Writer {
   const int until_, first_year_, last_year_;
   const ReportRegisters& registers_;
   const ReportTotals& totals_;
-  const bool whole_;
+  const Written written_;
   const v1::Agreement* const agreement_;
   std::vector<std::size_t> order_;  // of the envelopes
   Cents cents_;
@@ -135,27 +135,28 @@ class Writer {
 };
 
 Writer::Writer(const ExecutionReportScope& scope, int until, const ReportRegisters& registers,
-               const ReportTotals& totals, bool whole)
+               const ReportTotals& totals, Written written)
     : scope_(scope),
       until_(until),
       first_year_(YearOf(scope.from_date)),
       last_year_(YearOf(until)),
       registers_(registers),
       totals_(totals),
-      whole_(whole),
+      written_(written),
       agreement_(registers.agreement()) {}
 
 absl::StatusOr<v1::ExecutionReport> Writer::Write() {
   if (agreement_ == nullptr) return absl::NotFoundError("no event made the agreement");
-  // Envelopes that may be seen, by body, then identifier; only those that moved in a share.
+  // Envelopes that may be seen, by body, then identifier; in a part that moved only those that did.
   for (std::size_t i = 0; i < registers_.envelopes.size(); ++i) {
-    if (registers_.envelopes[i].seen && (whole_ || totals_.envelopes.contains(i))) {
+    if (registers_.envelopes[i].seen &&
+        (written_ != Written::kMoved || totals_.envelopes.contains(i))) {
       order_.push_back(i);
     }
   }
   std::ranges::sort(order_, {}, [this](std::size_t i) { return NameOf(i); });
 
-  if (whole_) WriteHead();
+  if (written_ == Written::kWhole) WriteHead();
   WriteEnvelopes();
   WriteMonths();
   WriteCommitments();
@@ -163,15 +164,12 @@ absl::StatusOr<v1::ExecutionReport> Writer::Write() {
   WriteProducts();
   WriteLines();
   WritePlans();
-  if (whole_) {
-    WriteReconciliations();
-    WriteCarryovers();
-    report_.mutable_entries()->Add(totals_.entries.begin(), totals_.entries.end());
-    WriteChecks();
-  } else {
-    report_.clear_reconciliations();
-  }
+  WriteReconciliations();
+  if (written_ != Written::kMoved) WriteCarryovers();
+  report_.mutable_entries()->Add(totals_.entries.begin(), totals_.entries.end());
+  WriteChecks();
   if (!cents_.status().ok()) return cents_.status();
+  if (written_ != Written::kWhole) return std::move(report_);
   std::string contradictions;
   for (const auto& check : report_.checks()) {
     if (check.left_cents() != check.right_cents()) {
@@ -333,9 +331,9 @@ void Writer::WriteProducts() {
       owed[id] += moved.outstanding;
       const auto plan = products.budgeted.find({year, id});
       const auto* product = plan == products.budgeted.end() ? products.latest[id] : plan->second;
-      const bool has_budget = whole_ && plan != products.budgeted.end();
-      if (!has_budget && moved.engaged == 0 && moved.withdrawn == 0 && moved.paid == 0 &&
-          owed[id] == 0) {
+      const bool has_budget = plan != products.budgeted.end();
+      const bool said = has_budget && written_ != Written::kMoved;
+      if (!said && moved.engaged == 0 && moved.withdrawn == 0 && moved.paid == 0 && owed[id] == 0) {
         continue;
       }
       sums_.products_ae += moved.engaged;
@@ -352,10 +350,11 @@ void Writer::WriteProducts() {
       row.set_cp_paid(cents_(moved.paid));
       row.set_outstanding(cents_(owed[id]));
       if (!has_budget) continue;
+      const int128 budget = said ? product->budget_cents() : 0;
+      row.set_budget_difference(cents_(budget - moved.engaged + moved.withdrawn));
+      if (!said) continue;
       budgeted = true;
       row.set_budget(product->budget_cents());
-      row.set_budget_difference(
-          cents_(int128(product->budget_cents()) - moved.engaged + moved.withdrawn));
       budgets += product->budget_cents();
       if (product->common_costs()) {
         common_costs += product->budget_cents();
@@ -412,7 +411,7 @@ void Writer::WriteLines() {
       row.set_origin_year(line.origin_year);
     };
     if (moved->certified != moved->settled ||
-        (!whole_ && (moved->certified != 0 || moved->settled != 0))) {
+        (written_ == Written::kMoved && moved->certified != 0)) {
       v1::ExecutionReportAccrual& row = *report_.add_accruals();
       name(row);
       row.set_certified_cents(cents_(moved->certified));
@@ -420,7 +419,6 @@ void Writer::WriteLines() {
       row.set_accrued_cents(cents_(moved->certified - moved->settled));
     }
     sums_.of_schedule += moved->outstanding;
-    if (!whole_) continue;
 
     struct Due {
       int year;
@@ -442,7 +440,7 @@ void Writer::WriteLines() {
     if (unpaid != moved->outstanding) dues.push_back({0, 0, 0, moved->outstanding - unpaid});
     for (const Due& due : dues) {
       const bool of_period = first_year_ <= due.year && due.year <= last_year_;
-      if (due.unpaid == 0 && !of_period) continue;
+      if (due.unpaid == 0 && !of_period && written_ == Written::kWhole) continue;
       v1::ExecutionReportInstalment& row = *report_.add_instalments();
       name(row);
       row.set_fiscal_year(due.year);
@@ -458,7 +456,7 @@ void Writer::WriteLines() {
 void Writer::WritePlans() {
   for (const std::size_t i : order_) {
     const ReportTotals::Envelope& envelope = MovedOf(i);
-    int begin = last_year_;
+    int begin = first_year_;
     if (!envelope.years.empty()) begin = std::min(begin, envelope.years.begin()->first);
     int128 outstanding = 0, planned_outstanding = 0;
     for (int year = begin; year <= last_year_; ++year) {
@@ -482,8 +480,7 @@ void Writer::WritePlans() {
       row.set_cp_paid(cents_(moved.cp_paid));
       row.set_cp_difference(cents_(moved.cp_paid - moved.planned_cp));
       row.set_outstanding(cents_(outstanding));
-      if (!whole_) continue;
-      const int128 stated = plan->second.outstanding_cents();
+      const int128 stated = written_ == Written::kMoved ? 0 : plan->second.outstanding_cents();
       row.set_planned_outstanding(cents_(planned));
       row.set_outstanding_difference(cents_(outstanding - planned));
       row.set_planned_difference(cents_(stated - planned));
@@ -495,7 +492,7 @@ void Writer::WritePlans() {
 
 void Writer::WriteReconciliations() {
   for (const auto& plan : report_.plans()) {
-    if (plan.planned_difference() == 0) continue;
+    if (plan.planned_difference() == 0 && written_ == Written::kWhole) continue;
     v1::ExecutionReportReconciliation& line = *report_.add_reconciliations();
     line.set_kind(v1::RECONCILIATION_KIND_PLAN);
     line.set_fiscal_year(plan.fiscal_year());
@@ -506,7 +503,7 @@ void Writer::WriteReconciliations() {
     line.set_difference_cents(plan.planned_difference());
   }
   for (const auto& row : report_.envelopes()) {
-    if (row.cp_paid() == row.outstanding_paid()) continue;
+    if (row.cp_paid() == row.outstanding_paid() && written_ == Written::kWhole) continue;
     v1::ExecutionReportReconciliation& line = *report_.add_reconciliations();
     line.set_kind(v1::RECONCILIATION_KIND_PAYING);
     line.set_managing_body(row.managing_body());
@@ -522,8 +519,9 @@ void Writer::WriteCarryovers() {
     const auto envelope = registers_.FindEnvelope(entry.carryover.envelope_id());
     if (!envelope || !registers_.envelopes[*envelope].seen) continue;
     const auto in_period = [&](int day) { return scope_.from_date <= day && day <= until_; };
-    if (!in_period(entry.requested_date) && !in_period(entry.decided_date) &&
-        !in_period(entry.available_date) && !in_period(LastDayOf(entry.carryover.from_year()))) {
+    if (written_ == Written::kWhole && !in_period(entry.requested_date) &&
+        !in_period(entry.decided_date) && !in_period(entry.available_date) &&
+        !in_period(LastDayOf(entry.carryover.from_year()))) {
       continue;
     }
     v1::ExecutionReportCarryover& row = *report_.add_carryovers();
@@ -566,8 +564,8 @@ void Writer::WriteChecks() {
 
 absl::StatusOr<v1::ExecutionReport> WriteReport(const ExecutionReportScope& scope, int until,
                                                 const ReportRegisters& registers,
-                                                const ReportTotals& totals, bool whole) {
-  return Writer(scope, until, registers, totals, whole).Write();
+                                                const ReportTotals& totals, Written written) {
+  return Writer(scope, until, registers, totals, written).Write();
 }
 
 }  // namespace denier::projections

@@ -3,6 +3,8 @@
 #ifndef DENIER_PROJECTIONS_EXECUTION_REPORT_SECTIONS_H_
 #define DENIER_PROJECTIONS_EXECUTION_REPORT_SECTIONS_H_
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "denier/v1/execution_report.pb.h"
 #include "projections/execution_report.h"
@@ -11,12 +13,21 @@
 
 namespace denier::projections {
 
-// `until`: where the period really ends. `whole` is false when `totals` are those of a single
-// event: what is not additive, and what is no figure, is then left out. When the report was
-// recorded is left to the caller. Errors as ExecutionReportMaker::Finish's.
+// How much of a report is written: the whole, or one of the two parts that it is the sum of.
+enum class Written : std::uint8_t {
+  kWhole,
+  // What `totals` moved, be they those of a single event: without what was only said. No figure of
+  // a row that the whole has is missing.
+  kMoved,
+  // What was said and moved nothing: budgets, plans as stated, carry-overs. `totals` are empty.
+  kSaid,
+};
+
+// `until`: where the period really ends. When the report was recorded is left to the caller. Errors
+// as ExecutionReportMaker::Finish's; of a part no check is made.
 absl::StatusOr<v1::ExecutionReport> WriteReport(const ExecutionReportScope& scope, int until,
                                                 const ReportRegisters& registers,
-                                                const ReportTotals& totals, bool whole);
+                                                const ReportTotals& totals, Written written);
 
 }  // namespace denier::projections
 
