@@ -62,7 +62,9 @@ Cell FindCell(const Message& row, const std::string& name) {
 
 // Nothing: no such amount.
 std::optional<Cell> FindAmount(const Message& row, const v1::FigureName& name) {
-  const Cell cell = FindCell(row, name.figure());
+  Cell cell = FindCell(row, name.figure());
+  // The client leaves the unit out of its columns' names.
+  if (cell.field == nullptr) cell = FindCell(row, name.figure() + "_cents");
   if (cell.field == nullptr || !IsAmount(*cell.field)) return std::nullopt;
   return cell;
 }
