@@ -320,10 +320,6 @@ class ASimulatedHistory(OfAnyHistory, unittest.TestCase):
         self.assertEqual(
             self.explained("accruals", "accrued", "--commitment", accrual["commitment_id"],
                            "--line", accrual["line_id"]), Decimal(accrual["accrued"]))
-        carryover = table("carryovers")[0]
-        self.assertEqual(
-            self.explained("carryovers", "requested", "--carryover", carryover["carryover.carryover_id"]),
-            Decimal(carryover["carryover.requested"]))
 
     def test_another_rows_identifier_is_not_passed_over(self):
         with self.assertRaisesRegex(AssertionError, "UNKNOWN_FIGURE"):
