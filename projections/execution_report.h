@@ -11,8 +11,10 @@
 #ifndef DENIER_PROJECTIONS_EXECUTION_REPORT_H_
 #define DENIER_PROJECTIONS_EXECUTION_REPORT_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,9 @@
 #include "store/position.h"
 
 namespace denier::projections {
+
+class ReportRegisters;
+class ReportTotals;
 
 // Which report.
 struct ExecutionReportScope {
@@ -54,23 +59,53 @@ class ExecutionReportMaker {
   // not. OUT_OF_RANGE: a figure would pass 64 bits of cents.
   absl::StatusOr<v1::ExecutionReport> Finish() const;
 
-  // The report as if `event`, which was the last that Add took, had been the only one that moved
-  // anything: what it adds to each additive figure. Figures that are not additive, and what is no
-  // figure, are left out. Errors as Finish's.
-  absl::StatusOr<v1::ExecutionReport> SharesOf(store::Position position,
-                                               const events::v1::Event& event) const;
-
  private:
-  class Registers;
-  class Totals;
+  friend class ExecutionReportParts;
 
-  absl::StatusOr<v1::ExecutionReport> Write(const Totals& totals, bool whole) const;
+  // True when `event` is of another agreement, or takes effect too late.
+  bool LeavesOut(const events::v1::Event& event) const;
 
   const ExecutionReportScope scope_;
   const int until_date_;  // where the period really ends
-  const std::unique_ptr<Registers> registers_;
-  const std::unique_ptr<Totals> totals_;
+  const std::unique_ptr<ReportRegisters> registers_;
+  const std::unique_ptr<ReportTotals> totals_;
   std::int64_t recorded_time_us_ = 0;
+};
+
+// What single events add to the figures of a report (explain.h). A figure is the sum, over the
+// events, of what each moves, and of the differences that each makes to what was said without
+// moving anything. In the parts the rows have the names that they have in the whole report, and a
+// row that is missing has nothing. Instalments are no sum: theirs is the difference that an event
+// makes to what the events of their commitment moved, all together.
+//
+// Not thread-safe.
+class ExecutionReportParts {
+ public:
+  // `whole` has taken every event, and must outlive the parts. The events come again, in order.
+  explicit ExecutionReportParts(const ExecutionReportMaker& whole);
+  ~ExecutionReportParts();
+  ExecutionReportParts(const ExecutionReportParts&) = delete;
+  ExecutionReportParts& operator=(const ExecutionReportParts&) = delete;
+
+  // What `event` moves. Errors of all as ExecutionReportMaker's.
+  absl::StatusOr<v1::ExecutionReport> Moved(store::Position position,
+                                            const events::v1::Event& event) const;
+
+  // What has been said up to `event`; nothing: it says nothing.
+  absl::StatusOr<std::optional<v1::ExecutionReport>> Said(store::Position position,
+                                                          const events::v1::Event& event);
+
+  // What the events of the commitment have moved up to `event`; nothing: it is not about it. To be
+  // asked about one commitment alone.
+  absl::StatusOr<std::optional<v1::ExecutionReport>> MovedOf(std::string_view commitment_id,
+                                                             store::Position position,
+                                                             const events::v1::Event& event);
+
+ private:
+  const ExecutionReportMaker& whole_;
+  const std::unique_ptr<ReportRegisters> said_;     // what the events so far have named
+  const std::unique_ptr<ReportTotals> nothing_;     // moved
+  const std::unique_ptr<ReportTotals> commitment_;  // so far
 };
 
 }  // namespace denier::projections

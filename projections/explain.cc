@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -28,78 +29,171 @@ constexpr Position kEventsATurn = 4'096;
 // How well a row fits a name.
 enum class Fit { kNot, kLoosely, kExactly };
 
-bool IsText(const FieldDescriptor& field) {
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+// Amounts are in cents; the other whole numbers are positions and instants.
+bool IsAmount(const FieldDescriptor& field) {
+  return !field.is_repeated() && field.cpp_type() == FieldDescriptor::CPPTYPE_INT64 &&
+         !field.name().ends_with("position") && !field.name().ends_with("_us");
 }
 
-// The fields of FigureName that identify a row, and the row's own of the same name and type.
+bool IsMessage(const FieldDescriptor& field) {
+  return !field.is_repeated() && field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+}
+
+// A field of a row, or of a message in it (a carry-over's row holds the carry-over).
+struct Cell {
+  const Message* in = nullptr;
+  const FieldDescriptor* field = nullptr;
+
+  std::int64_t cents() const { return in->GetReflection()->GetInt64(*in, field); }
+};
+
+Cell FindCell(const Message& row, const std::string& name) {
+  const auto& type = *row.GetDescriptor();
+  if (const FieldDescriptor* field = type.FindFieldByName(name)) return {&row, field};
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (!IsMessage(*type.field(i))) continue;
+    const Message& inner = row.GetReflection()->GetMessage(row, type.field(i));
+    if (const FieldDescriptor* field = inner.GetDescriptor()->FindFieldByName(name)) {
+      return {&inner, field};
+    }
+  }
+  return {};
+}
+
+// Nothing: no such amount.
+std::optional<Cell> FindAmount(const Message& row, const v1::FigureName& name) {
+  Cell cell = FindCell(row, name.figure());
+  // The client leaves the unit out of its columns' names.
+  if (cell.field == nullptr) cell = FindCell(row, name.figure() + "_cents");
+  if (cell.field == nullptr || !IsAmount(*cell.field)) return std::nullopt;
+  return cell;
+}
+
+// What says which report, of which period, and not which row of it.
+bool IsOfReport(const FieldDescriptor& field) {
+  const int number = field.number();
+  return number == v1::FigureName::kReportFieldNumber ||
+         number == v1::FigureName::kFigureFieldNumber ||
+         number == v1::FigureName::kSectionFieldNumber ||
+         number == v1::FigureName::kFromDateFieldNumber ||
+         number == v1::FigureName::kUntilDateFieldNumber;
+}
+
+// The fields of FigureName that identify a row, and the row's own of the same name and type, if it
+// has one.
 template <class Visit>
 void ForEachIdentifier(const Message& row, Visit visit) {
   const auto& fields = *v1::FigureName::descriptor();
   for (int i = 0; i < fields.field_count(); ++i) {
     const FieldDescriptor& wanted = *fields.field(i);
-    const FieldDescriptor* has = row.GetDescriptor()->FindFieldByName(wanted.name());
-    if (has == nullptr || has->is_repeated() || has->cpp_type() != wanted.cpp_type()) continue;
-    visit(wanted, *has);
+    if (IsOfReport(wanted)) continue;
+    Cell has = FindCell(row, wanted.name());
+    if (has.field != nullptr &&
+        (has.field->is_repeated() || has.field->cpp_type() != wanted.cpp_type() ||
+         has.field->enum_type() != wanted.enum_type())) {
+      has = {};
+    }
+    visit(wanted, has);
   }
 }
 
 Fit FitOf(const Message& row, const v1::FigureName& name) {
   Fit fit = Fit::kExactly;
-  const auto& have = *row.GetReflection();
   const auto& want = *name.GetReflection();
-  ForEachIdentifier(row, [&](const FieldDescriptor& wanted, const FieldDescriptor& has) {
-    bool equal = false, open = false;
-    if (IsText(wanted)) {
-      const std::string text = want.GetString(name, &wanted);
-      equal = have.GetString(row, &has) == text;
-      open = text.empty();
-    } else if (wanted.cpp_type() == FieldDescriptor::CPPTYPE_INT32) {
-      const int number = want.GetInt32(name, &wanted);
-      equal = have.GetInt32(row, &has) == number;
-      // Totals are the rows without a budget year.
-      open = number == 0 && wanted.number() != v1::FigureName::kFiscalYearFieldNumber;
-    } else {
-      equal = have.GetBool(row, &has) == want.GetBool(name, &wanted);
+  const bool of_sections = name.report() == v1::REPORT_EXECUTION_REPORT;
+  ForEachIdentifier(row, [&](const FieldDescriptor& wanted, const Cell& has) {
+    if (has.field == nullptr) {
+      // Where rows of many kinds stand side by side, another identifier means another row.
+      if (of_sections && want.HasField(name, &wanted)) fit = Fit::kNot;
+      return;
+    }
+    const auto& have = *has.in->GetReflection();
+    bool equal = false, open = !want.HasField(name, &wanted);
+    switch (wanted.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        equal = have.GetString(*has.in, has.field) == want.GetString(name, &wanted);
+        break;
+      case FieldDescriptor::CPPTYPE_INT32:
+        equal = have.GetInt32(*has.in, has.field) == want.GetInt32(name, &wanted);
+        // Elsewhere totals are the rows without a budget year.
+        open = open && (of_sections || wanted.number() != v1::FigureName::kFiscalYearFieldNumber);
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        equal = have.GetInt64(*has.in, has.field) == want.GetInt64(name, &wanted);
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        equal = have.GetEnumValue(*has.in, has.field) == want.GetEnumValue(name, &wanted);
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        equal = have.GetBool(*has.in, has.field) == want.GetBool(name, &wanted);
+        open = false;
+        break;
+      case FieldDescriptor::CPPTYPE_UINT32:
+      case FieldDescriptor::CPPTYPE_UINT64:
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+      case FieldDescriptor::CPPTYPE_FLOAT:
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        break;  // no identifier has these
     }
     if (!equal) fit = open && fit != Fit::kNot ? Fit::kLoosely : Fit::kNot;
   });
   return fit;
 }
 
-const FieldDescriptor* ColumnOf(const Message& row, const v1::FigureName& name) {
-  const FieldDescriptor* column = row.GetDescriptor()->FindFieldByName(name.figure());
-  const bool is_figure = column != nullptr && !column->is_repeated() &&
-                         column->cpp_type() == FieldDescriptor::CPPTYPE_INT64;
-  return is_figure ? column : nullptr;
-}
-
-Figure FigureIn(const Message& row, const FieldDescriptor& column, const v1::FigureName& name) {
-  Figure figure{.name = name, .cents = row.GetReflection()->GetInt64(row, &column)};
-  ForEachIdentifier(row, [&](const FieldDescriptor& wanted, const FieldDescriptor& has) {
-    const auto& have = *row.GetReflection();
-    const auto& reflection = *figure.name.GetReflection();
-    if (IsText(wanted)) {
-      reflection.SetString(&figure.name, &wanted, have.GetString(row, &has));
-    } else if (wanted.cpp_type() == FieldDescriptor::CPPTYPE_INT32) {
-      reflection.SetInt32(&figure.name, &wanted, have.GetInt32(row, &has));
-    } else {
-      reflection.SetBool(&figure.name, &wanted, have.GetBool(row, &has));
+Figure FigureIn(const Message& row, const Cell& amount, const v1::FigureName& name) {
+  Figure figure{.name = name, .cents = amount.cents()};
+  ForEachIdentifier(row, [&](const FieldDescriptor& wanted, const Cell& has) {
+    if (has.field == nullptr) return;
+    const auto& have = *has.in->GetReflection();
+    const auto& set = *figure.name.GetReflection();
+    switch (wanted.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        set.SetString(&figure.name, &wanted, have.GetString(*has.in, has.field));
+        break;
+      case FieldDescriptor::CPPTYPE_INT32:
+        set.SetInt32(&figure.name, &wanted, have.GetInt32(*has.in, has.field));
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        set.SetInt64(&figure.name, &wanted, have.GetInt64(*has.in, has.field));
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        set.SetEnumValue(&figure.name, &wanted, have.GetEnumValue(*has.in, has.field));
+        break;
+      case FieldDescriptor::CPPTYPE_BOOL:
+        set.SetBool(&figure.name, &wanted, have.GetBool(*has.in, has.field));
+        break;
+      case FieldDescriptor::CPPTYPE_UINT32:
+      case FieldDescriptor::CPPTYPE_UINT64:
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+      case FieldDescriptor::CPPTYPE_FLOAT:
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        break;  // no identifier has these
     }
   });
   return figure;
 }
 
-// Calls `visit` for each row of each list.
-void ForEachRow(const Message& report, absl::FunctionRef<void(const Message& row)> visit) {
+// Calls `visit` for each row of each list; of the compte rendu the total is one too.
+void ForEachRow(const Message& report, v1::Report kind,
+                absl::FunctionRef<void(const FieldDescriptor& section, const Message& row)> visit) {
   const auto& reflection = *report.GetReflection();
   for (int i = 0; i < report.GetDescriptor()->field_count(); ++i) {
-    const FieldDescriptor* list = report.GetDescriptor()->field(i);
-    if (!list->is_repeated() || list->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    for (int row = 0; row < reflection.FieldSize(report, list); ++row) {
-      visit(reflection.GetRepeatedMessage(report, list, row));
+    const FieldDescriptor& list = *report.GetDescriptor()->field(i);
+    if (kind == v1::REPORT_EXECUTION_REPORT && list.name() == "total") {
+      visit(list, reflection.GetMessage(report, &list));
+    }
+    if (!list.is_repeated() || list.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    for (int row = 0; row < reflection.FieldSize(report, &list); ++row) {
+      visit(list, reflection.GetRepeatedMessage(report, &list, row));
     }
   }
+}
+
+// Whether the rows of `section` are meant; other reports have no sections.
+bool IsMeant(const FieldDescriptor& section, const v1::FigureName& name) {
+  if (name.report() != v1::REPORT_EXECUTION_REPORT) return true;
+  if (!name.section().empty()) return section.name() == name.section();
+  return section.name() == "envelopes" || section.name() == "bodies" || section.name() == "total";
 }
 
 // Calls `fold` for each event of the agreement that counts, and looks after the reading.
@@ -273,17 +367,70 @@ class Shares {
   std::map<std::pair<std::string, int>, std::int64_t> stated_outstanding_;
 };
 
+// What single events add to a figure of the compte rendu that `whole` has made.
+class PeriodShares {
+ public:
+  PeriodShares(const ExecutionReportMaker& whole, const v1::FigureName& name)
+      : parts_(whole), name_(name) {}
+
+  absl::StatusOr<std::int64_t> Of(const Event& event, Position position) {
+    const absl::StatusOr<std::int64_t> said =
+        Difference(parts_.Said(position, event), said_before_);
+    if (!said.ok()) return said.status();
+    absl::StatusOr<std::int64_t> moved;
+    if (name_.section() == "instalments") {
+      moved = Difference(parts_.MovedOf(name_.commitment_id(), position, event), moved_before_);
+    } else {
+      const absl::StatusOr<v1::ExecutionReport> part = parts_.Moved(position, event);
+      if (!part.ok()) return part.status();
+      moved = In(*part);
+    }
+    if (!moved.ok()) return moved.status();
+    return *said + *moved;
+  }
+
+ private:
+  // The figure in a part; a row that is not there has nothing.
+  absl::StatusOr<std::int64_t> In(const v1::ExecutionReport& part) const {
+    const absl::StatusOr<Figure> figure = FindFigure(part, name_, Empty::kNothing);
+    if (absl::IsNotFound(figure.status())) return 0;
+    if (!figure.ok()) return figure.status();
+    return figure->cents;
+  }
+  // What it has become, if it may have moved, less what it was `before`.
+  absl::StatusOr<std::int64_t> Difference(
+      const absl::StatusOr<std::optional<v1::ExecutionReport>>& part, std::int64_t& before) const {
+    if (!part.ok()) return part.status();
+    if (!*part) return 0;
+    const absl::StatusOr<std::int64_t> after = In(**part);
+    if (!after.ok()) return after.status();
+    return *after - std::exchange(before, *after);
+  }
+
+  ExecutionReportParts parts_;
+  const v1::FigureName& name_;
+  std::int64_t said_before_ = 0, moved_before_ = 0;
+};
+
 }  // namespace
 
 void ForEachFigure(const Message& report, v1::Report kind,
                    absl::FunctionRef<void(const Figure& figure)> visit) {
   v1::FigureName name;
   name.set_report(kind);
-  ForEachRow(report, [&](const Message& row) {
+  const auto figures_in = [&](const Message& row, const Message& fields_of) {
+    for (int i = 0; i < fields_of.GetDescriptor()->field_count(); ++i) {
+      name.set_figure(fields_of.GetDescriptor()->field(i)->name());
+      const std::optional<Cell> amount = FindAmount(row, name);
+      if (amount && amount->in == &fields_of) visit(FigureIn(row, *amount, name));
+    }
+  };
+  ForEachRow(report, kind, [&](const FieldDescriptor& section, const Message& row) {
+    if (kind == v1::REPORT_EXECUTION_REPORT) name.set_section(section.name());
+    figures_in(row, row);
     for (int i = 0; i < row.GetDescriptor()->field_count(); ++i) {
-      name.set_figure(row.GetDescriptor()->field(i)->name());
-      const FieldDescriptor* column = ColumnOf(row, name);
-      if (column != nullptr) visit(FigureIn(row, *column, name));
+      const FieldDescriptor& field = *row.GetDescriptor()->field(i);
+      if (IsMessage(field)) figures_in(row, row.GetReflection()->GetMessage(row, &field));
     }
   });
 }
@@ -294,13 +441,15 @@ absl::StatusOr<Figure> FindFigure(const Message& report, const v1::FigureName& n
   };
   std::vector<Figure> exact, loose;
   const auto look_at = [&](const Message& row) {
-    const FieldDescriptor* column = ColumnOf(row, name);
-    if (column == nullptr) return;
+    const std::optional<Cell> amount = FindAmount(row, name);
+    if (!amount) return;
     const Fit fit = FitOf(row, name);
     if (fit == Fit::kNot || (fit == Fit::kLoosely && empty == Empty::kNothing)) return;
-    (fit == Fit::kExactly ? exact : loose).push_back(FigureIn(row, *column, name));
+    (fit == Fit::kExactly ? exact : loose).push_back(FigureIn(row, *amount, name));
   };
-  ForEachRow(report, look_at);
+  ForEachRow(report, name.report(), [&](const FieldDescriptor& section, const Message& row) {
+    if (IsMeant(section, name)) look_at(row);
+  });
   if (exact.empty() && loose.empty()) look_at(report);
   if (exact.size() == 1) return exact.front();
   if (exact.size() > 1 || loose.size() > 1) return several();
@@ -423,14 +572,6 @@ absl::Status ExplainRegister(const store::Log& log, const std::string& agreement
 absl::Status ExplainExecutionReport(const store::Log& log, const ExecutionReportScope& scope,
                                     const Moment& moment, Position from, Figure& figure,
                                     TakeShare take, absl::FunctionRef<bool()> cancelled) {
-  // The rows whose figures are additive, all of them: the total is the row without names.
-  const auto additive = [](const v1::ExecutionReport& report) {
-    v1::ExecutionReport rows;
-    *rows.mutable_envelopes() = report.envelopes();
-    *rows.mutable_bodies() = report.bodies();
-    *rows.add_bodies() = report.total();
-    return rows;
-  };
   // The maker leaves out by itself what takes effect too late.
   const Moment known{.next = moment.next};
   ExecutionReportMaker whole(scope);
@@ -443,24 +584,17 @@ absl::Status ExplainExecutionReport(const store::Log& log, const ExecutionReport
   if (!read.ok()) return read;
   const absl::StatusOr<v1::ExecutionReport> report = whole.Finish();
   if (!report.ok()) return report.status();
-  absl::StatusOr<Figure> found = FindFigure(additive(*report), figure.name);
+  absl::StatusOr<Figure> found = FindFigure(*report, figure.name);
   if (!found.ok()) return found.status();
   figure = *std::move(found);
 
-  ExecutionReportMaker maker(scope);
+  PeriodShares shares(whole, figure.name);
   Tally tally(figure, from, take);
   read = ForEachEvent(log, scope.agreement_id, known, cancelled,
                       [&](const Event& event, Position position) -> absl::StatusOr<bool> {
-                        absl::Status added = maker.Add(position, event);
-                        if (!added.ok()) return added;
-                        const auto shares = maker.SharesOf(position, event);
-                        if (!shares.ok()) return shares.status();
-                        const absl::StatusOr<Figure> share =
-                            FindFigure(additive(*shares), figure.name, Empty::kNothing);
-                        if (!share.ok() && !absl::IsNotFound(share.status())) {
-                          return share.status();
-                        }
-                        return tally.Add(event, position, share.ok() ? share->cents : 0);
+                        const absl::StatusOr<std::int64_t> cents = shares.Of(event, position);
+                        if (!cents.ok()) return cents.status();
+                        return tally.Add(event, position, *cents);
                       });
   return read.ok() ? tally.Check() : read;
 }

@@ -4,7 +4,7 @@
 // that report made of this event alone: every figure is a sum of postings. What an agreement says
 // without moving money (budgets, their shares, the financing) is not; there it is the difference
 // that the event makes. Together they give the figure, to the cent, and Explain checks that they
-// do.
+// do. The compte rendu, which is made of more than postings, has ExecutionReportParts.
 #ifndef DENIER_PROJECTIONS_EXPLAIN_H_
 #define DENIER_PROJECTIONS_EXPLAIN_H_
 
@@ -30,7 +30,8 @@ struct Figure {
   std::int64_t cents = 0;
 };
 
-// Calls `visit` for each figure in the rows of `report`, a response of the query service.
+// Calls `visit` for each figure in the rows of `report`, a response of the query service; of
+// GetExecutionReport's the report in it.
 void ForEachFigure(const google::protobuf::Message& report, v1::Report kind,
                    absl::FunctionRef<void(const Figure& figure)> visit);
 
@@ -74,9 +75,8 @@ absl::Status ExplainRegister(const store::Log& log, const std::string& agreement
                              const Moment& moment, const Figure& figure, store::Position from,
                              TakeShare take, absl::FunctionRef<bool()> cancelled);
 
-// The same for a figure of the compte rendu: of an envelope, of a body, or the total, with names as
-// in its rows. `figure` has the name alone, and gets the rest. Errors also as
-// ExecutionReportMaker's and FindFigure's.
+// The same for a figure of any row of the compte rendu. `figure` has the name alone, and gets the
+// rest. Reads the agreement's events twice. Errors also as ExecutionReportMaker's and FindFigure's.
 absl::Status ExplainExecutionReport(const store::Log& log, const ExecutionReportScope& scope,
                                     const Moment& moment, store::Position from, Figure& figure,
                                     TakeShare take, absl::FunctionRef<bool()> cancelled);

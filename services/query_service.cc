@@ -511,18 +511,22 @@ Answered Answer(const Query& query, const v1::ExplainFigureRequest& request,
   if (name.report() == v1::REPORT_EXECUTION_REPORT) {
     auto known = FindAgreement(query, request.header());
     if (auto* refusal = std::get_if<Refusal>(&known)) return std::move(*refusal);
+    const int last_day = request.header().effective_until();
     if (!projections::IsDay(name.from_date()) || !projections::IsDay(name.until_date()) ||
-        name.until_date() < name.from_date()) {
+        name.until_date() < name.from_date() || (last_day != 0 && last_day < name.from_date())) {
       return rules::InvalidField("name.from_date", "want the days of a period");
     }
     figure.name = name;
     period = {.agreement_id = request.header().agreement_id(),
               .from_date = name.from_date(),
               .until_date = name.until_date(),
-              .effective_until = request.header().effective_until(),
-              .sees = [sight = std::get<Known>(known).sight](std::string_view envelope_id) {
-                return sight.SeesEnvelope(envelope_id);
-              }};
+              .effective_until = last_day};
+    // As in the report: who sees everything has the checks over the whole agreement too.
+    if (const Sight& sight = std::get<Known>(known).sight; !sight.everything()) {
+      period.sees = [sight](std::string_view envelope_id) {
+        return sight.SeesEnvelope(envelope_id);
+      };
+    }
   } else if (IsOfRegister(name)) {
     auto found = FindRegisterFigure(query, request);
     if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_join.h"
+#include "denier/v1/execution_report.pb.h"
 #include "services/cli/client.h"
 #include "services/cli/words.h"
 
@@ -41,7 +43,18 @@ std::string RowText(const v1::FigureName& name, Lang lang) {
   for (const FieldDescriptor* field : fields) {
     if (field->name() == "report" || field->name() == "figure") continue;
     text += text.empty() ? "" : ", ";
-    text += KindOf(*field) == Kind::kFlag ? FieldWord(*field, lang) : PlainText(name, *field, -1);
+    switch (KindOf(*field)) {
+      case Kind::kFlag:
+        text += FieldWord(*field, lang);
+        break;
+      case Kind::kDay:
+      case Kind::kChoice:
+        text += HumanText(name, *field, -1, lang);
+        break;
+      default:
+        text +=
+            field->name() == "section" ? Word(name.section(), lang) : PlainText(name, *field, -1);
+    }
   }
   return text.empty() ? In(lang, "total", "total") : text;
 }
@@ -68,6 +81,16 @@ Grid SharesGrid(const v1::ExplainFigureResponse& explained, const Style& style) 
          plain ? PlainEuros(share.cents()) : Euros(share.cents(), lang)});
   }
   return grid;
+}
+
+// The tables of the compte rendu whose figures can be asked for.
+std::vector<std::string> ReportSections() {
+  std::vector<std::string> names;
+  const Descriptor& report = *v1::ExecutionReport::descriptor();
+  for (int i = report.FindFieldByName("envelopes")->index(); i < report.field_count(); ++i) {
+    names.push_back(report.field(i)->name());
+  }
+  return names;
 }
 
 // A figure at two moments.
@@ -181,6 +204,16 @@ void Client::AddExplain() {
   }
   AddField(sub, name, *field("from_date"), "--from");
   AddField(sub, name, *field("until_date"), "--until");
+  AddField(sub, name, *field("section"), "--section")
+      ->check(CLI::IsMember(ReportSections()))
+      ->option_text(Say("TABLE", "TABLE"))
+      ->description(Say("Table du compte rendu ; sinon enveloppes, services et total\u00a0: ",
+                        "Table of the execution report; else envelopes, bodies and total: ") +
+                    absl::StrJoin(ReportSections(), ", "));
+  for (const char* of : {"month", "position", "paying_envelope_id", "carryover_id"}) {
+    AddField(sub, name, *field(of), "--" + ShortName(*field(of)));
+  }
+  AddField(sub, name, *field("kind"), "--check");
   AddField(sub, request, *v1::ExplainFigureRequest::descriptor()->FindFieldByName("after_position"),
            "--after")
       ->description(
@@ -208,7 +241,8 @@ int Client::RunExplain(v1::ExplainFigureRequest* request) {
     sums.emplace_back(Word("before_cents", style_.lang),
                       Euros(explained.before_cents(), style_.lang));
   }
-  sums.emplace_back(Word(request->name().figure(), style_.lang) + " (" +
+  const std::string& figure = request->name().figure();
+  sums.emplace_back(Word(HasWord(figure) ? figure : figure + "_cents", style_.lang) + " (" +
                         RowText(request->name(), style_.lang) + ")",
                     Euros(explained.figure_cents(), style_.lang));
   sums.emplace_back(Word("position", style_.lang), std::to_string(explained.position()));

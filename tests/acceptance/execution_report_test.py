@@ -299,6 +299,32 @@ class ASimulatedHistory(OfAnyHistory, unittest.TestCase):
         cls.options = ("--agreement", agreement, "--from", "2021-01-01", "--until", "2023-12-31")
         cls.paths = report(cls.server, *cls.options)
 
+    def explained(self, section, figure, *names):
+        """The shares of a figure; they must add up to what the report's table says of the row."""
+        rows = self.server.csv("explain", "execution-report", figure, "--section", section,
+                               *self.options, *names)
+        return sum((Decimal(row["cents"]) for row in rows), Decimal(0))
+
+    def test_one_step_leads_from_a_figure_to_its_events(self):
+        def table(section):
+            return self.server.csv("report", "execution-report", *self.options, "--section", section)
+        month = next(row for row in table("months") if Decimal(row["cp_paid"]) != 0)
+        self.assertEqual(self.explained("months", "cp_paid", "--year", month["fiscal_year"],
+                                        "--month", month["month"]), Decimal(month["cp_paid"]))
+        product = next(row for row in table("products") if Decimal(row["budget_difference"]) != 0)
+        self.assertEqual(
+            self.explained("products", "budget_difference", "--year", product["fiscal_year"],
+                           "--product", product["product_id"]),
+            Decimal(product["budget_difference"]))
+        accrual = table("accruals")[0]
+        self.assertEqual(
+            self.explained("accruals", "accrued", "--commitment", accrual["commitment_id"],
+                           "--line", accrual["line_id"]), Decimal(accrual["accrued"]))
+
+    def test_another_rows_identifier_is_not_passed_over(self):
+        with self.assertRaisesRegex(AssertionError, "UNKNOWN_FIGURE"):
+            self.server.run("explain", "execution-report", "cp_paid", *self.options, "--month", "3")
+
     def test_every_correction_has_its_reason(self):
         said = json.loads(self.server.run("report", "execution-report", *self.options, "--format",
                                           "json").stdout)["report"]

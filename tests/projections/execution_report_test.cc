@@ -158,35 +158,6 @@ TEST(ExecutionReportTest, ShowsServiceDeliveredAndNotPaid) {
   EXPECT_EQ(ReportOf(history, Period(20220101, 20220531)).accruals_size(), 0);
 }
 
-// What ExplainFigure relies on.
-TEST(ExecutionReportTest, IsTheSumOfItsSingleEvents) {
-  const History history = SourceDocument();
-  ExecutionReportMaker maker(Period(20210101, 20221231));
-  std::map<std::string, std::int64_t> sums;
-  const auto* fields = v1::ExecutionReportRow::descriptor();
-  const auto figures = [&](const v1::ExecutionReportRow& row, auto take) {
-    for (int i = 0; i < fields->field_count(); ++i) {
-      if (fields->field(i)->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_INT64)
-        continue;
-      take(fields->field(i)->name(), row.GetReflection()->GetInt64(row, fields->field(i)));
-    }
-  };
-  store::Position position = 0;
-  for (const auto& event : history.events()) {
-    ASSERT_TRUE(maker.Add(position, event).ok());
-    const auto share = maker.SharesOf(position++, event);
-    if (absl::IsNotFound(share.status())) continue;
-    ASSERT_TRUE(share.ok()) << share.status();
-    figures(share->total(),
-            [&](const std::string& name, std::int64_t cents) { sums[name] += cents; });
-  }
-  const auto report = maker.Finish();
-  ASSERT_TRUE(report.ok()) << report.status();
-  figures(report->total(), [&](const std::string& name, std::int64_t cents) {
-    EXPECT_EQ(sums[name], cents) << name;
-  });
-}
-
 // The control of the report's own checks: paid by more than the restes à payer gave off.
 TEST(ExecutionReportTest, IsRefusedWhenAnEventContradictsItself) {
   History history;
