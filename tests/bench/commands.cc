@@ -1,0 +1,125 @@
+#include "tests/bench/commands.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/bench/raw_store.h"
+
+namespace denier::bench {
+namespace {
+
+using std::chrono::duration;
+
+std::string Rates(double denier, double against) {
+  std::array<char, 96> text{};
+  std::snprintf(text.data(), text.size(), "last round here: %.0f/s against %.0f/s", denier, against);
+  return text.data();
+}
+
+// How long a synced write of one command's event takes, median of `count`, in microseconds.
+absl::StatusOr<double> MedianPut(RawStore& store, std::string_view event, int count,
+                                 std::uint64_t& key) {
+  std::vector<double> times_us;
+  times_us.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    const auto begun = std::chrono::steady_clock::now();
+    if (absl::Status put = store.Put(key++, event); !put.ok()) return put;
+    times_us.push_back(
+        duration<double, std::micro>(std::chrono::steady_clock::now() - begun).count());
+  }
+  return Median(std::move(times_us));
+}
+
+}  // namespace
+
+absl::Status MeasureUnary(Session& session) {
+  const auto echo = session.Echo();
+  if (!echo.ok()) return echo.status();
+  const auto prepared = session.ShortHistory();
+  if (!prepared.ok()) return prepared.status();
+  const auto trial = Trial::Start(session, **prepared);
+  if (!trial.ok()) return trial.status();
+  const EngageCommands commands(session.FreshLoadName());
+  const auto request = [&](std::uint64_t number) { return commands.Unary(number); };
+  const duration<double> time(session.options().load_seconds);
+
+  for (int round = 0; round <= session.options().rounds; ++round) {
+    const auto denier = (*trial)->Engage(Session::kInFlight, {.elapsed = time});
+    if (!denier.ok()) return denier.status();
+    const auto bare = (*echo)->Unary("Engage", request, Session::kInFlight, {.elapsed = time});
+    if (!bare.ok()) return bare.status();
+    if (round == 0) continue;  // to warm up
+    session.measured().Add("unary_vs_echo", denier->rate() / bare->rate());
+    session.measured().Note("unary_vs_echo", Rates(denier->rate(), bare->rate()));
+  }
+  return (*trial)->Check();
+}
+
+absl::Status MeasureSingle(Session& session) {
+  const auto echo = session.Echo();
+  if (!echo.ok()) return echo.status();
+  const auto prepared = session.ShortHistory();
+  if (!prepared.ok()) return prepared.status();
+  const auto trial = Trial::Start(session, **prepared);
+  if (!trial.ok()) return trial.status();
+  auto store = RawStore::Create((*prepared)->folder, session.FreshPath("raw"));
+  if (!store.ok()) return store.status();
+  // What Denier writes for one command: the batch's header, and its event.
+  const auto event_bytes = (*prepared)->history.event_bytes / (*prepared)->history.events;
+  const std::string event(36 + 4 + event_bytes, 'x');
+  std::uint64_t key = 0;
+  const EngageCommands commands(session.FreshLoadName());
+  const auto request = [&](std::uint64_t number) { return commands.Unary(number); };
+  const duration<double> time(session.options().load_seconds / 2);
+
+  for (int round = 0; round <= session.options().rounds; ++round) {
+    const Until until{.elapsed = time, .at_least = 100};
+    auto denier = (*trial)->Engage(1, until, /*hot=*/false, /*keep_latencies=*/true);
+    if (!denier.ok()) return denier.status();
+    auto bare = (*echo)->Unary("Engage", request, 1, until, /*keep_latencies=*/true);
+    if (!bare.ok()) return bare.status();
+    const auto put_us = MedianPut(*store, event, 200, key);
+    if (!put_us.ok()) return put_us.status();
+    if (round == 0) continue;
+    const double denier_us = Median(std::move(denier->latencies_us));
+    const double echo_us = Median(std::move(bare->latencies_us));
+    session.measured().Add("single_latency", denier_us / (echo_us + *put_us));
+    std::array<char, 96> text{};
+    std::snprintf(text.data(), text.size(), "last round here: %.0f us against %.0f + %.0f us",
+                  denier_us, echo_us, *put_us);
+    session.measured().Note("single_latency", text.data());
+  }
+  return (*trial)->Check();
+}
+
+absl::Status MeasureStream(Session& session) {
+  const auto echo = session.Echo();
+  if (!echo.ok()) return echo.status();
+  const auto prepared = session.ShortHistory();
+  if (!prepared.ok()) return prepared.status();
+  const EngageCommands commands(session.FreshLoadName());
+
+  for (int round = 0; round < session.options().rounds; ++round) {
+    // A folder of its own each time: so many events would fill the disk.
+    const auto trial = Trial::Start(session, **prepared);
+    if (!trial.ok()) return trial.status();
+    const auto denier = (*trial)->EngageStreamed(
+        {.elapsed = duration<double>(session.options().stream_seconds)});
+    if (!denier.ok()) return denier.status();
+    if (absl::Status wrong = (*trial)->Check(); !wrong.ok()) return wrong;
+    const auto bare =
+        (*echo)->Stream(commands, 0, Session::kMessagesInFlight,
+                        {.elapsed = duration<double>(session.options().short_stream_seconds)});
+    if (!bare.ok()) return bare.status();
+    session.measured().Add("stream_vs_echo", denier->rate() / bare->rate());
+    session.measured().Note("stream_vs_echo", Rates(denier->rate(), bare->rate()));
+    Session::Say(absl::StrCat("  stream, round ", round + 1, " of ", session.options().rounds));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace denier::bench
