@@ -1,35 +1,40 @@
 #include "tests/bench/echo_server.h"
 
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/impl/codegen/server_callback_handlers.h>
-#include <grpcpp/impl/service_type.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include "denier/v1/command_service.grpc.pb.h"
+#include "denier/v1/query_service.grpc.pb.h"
+
 namespace denier::bench {
 namespace {
 
-using grpc::ByteBuffer;
-
-ByteBuffer Bytes(std::size_t size) {
-  const grpc::Slice slice(std::string(size, 'x'));
-  return {&slice, 1};
+// An accepted command's answer, as long as Denier's.
+void Fill(v1::CommandResult& result) {
+  result.set_position(12'345);
+  result.set_recorded_time_us(1'764'000'000'000'000);
+  result.set_fiscal_year(2021);
+  result.set_etag("12345");
 }
 
 // One ExecuteCommands call. The next message is read while the answer to the last one is written.
-class EchoStream final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
+class EchoStream final
+    : public grpc::ServerBidiReactor<v1::ExecuteCommandsRequest, v1::ExecuteCommandsResponse> {
  public:
-  explicit EchoStream(const ByteBuffer& reply) : reply_(reply) { StartRead(&request_); }
+  EchoStream() { StartRead(&request_); }
 
   void OnReadDone(bool ok) override {
     {
       const std::lock_guard lock(mutex_);
       if (ok) {
-        ++unanswered_;
+        unanswered_.push_back(request_.commands_size());
       } else {
         ended_ = true;
       }
@@ -41,7 +46,7 @@ class EchoStream final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> 
     {
       const std::lock_guard lock(mutex_);
       writing_ = false;
-      if (!ok) unanswered_ = 0;
+      if (!ok) unanswered_.clear();
     }
     GoOn();
   }
@@ -49,78 +54,81 @@ class EchoStream final : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> 
 
  private:
   void GoOn() {
-    bool write = false;
+    int commands = 0;
     bool finish = false;
     {
       const std::lock_guard lock(mutex_);
       if (writing_ || finished_) return;
-      write = writing_ = unanswered_ > 0;
-      if (write) --unanswered_;
-      finish = finished_ = !write && ended_;
+      if (!unanswered_.empty()) {
+        writing_ = true;
+        commands = unanswered_.front();
+        unanswered_.pop_front();
+      }
+      finish = finished_ = !writing_ && ended_;
     }
-    if (write) StartWrite(&reply_);
+    if (commands > 0) {
+      response_.Clear();
+      for (int i = 0; i < commands; ++i) Fill(*response_.add_outcomes()->mutable_result());
+      StartWrite(&response_);
+    }
     if (finish) Finish(grpc::Status::OK);
   }
 
-  const ByteBuffer& reply_;
-  ByteBuffer request_;
+  v1::ExecuteCommandsRequest request_;
+  v1::ExecuteCommandsResponse response_;
   std::mutex mutex_;
   // Guarded by mutex_:
-  int unanswered_ = 0;
+  std::deque<int> unanswered_;  // commands of each message
   bool writing_ = false;
   bool ended_ = false;
   bool finished_ = false;
 };
 
-// As protoc's plugin would write it for a service of raw bytes with these three methods.
-class Echo final : public grpc::Service {
+class EchoCommands final : public v1::CommandService::CallbackService {
  public:
-  explicit Echo(const ReplySizes& sizes) : execute_commands_(Bytes(sizes.execute_commands)) {
-    AddUnary("/denier.v1.CommandService/Engage", Bytes(sizes.engage));
-    AddUnary("/denier.v1.QueryService/GetYearlyExecution", Bytes(sizes.yearly_execution));
-    const int index = Add("/denier.v1.CommandService/ExecuteCommands",
-                          grpc::internal::RpcMethod::BIDI_STREAMING);
-    MarkMethodRawCallback(index,
-                          new grpc::internal::CallbackBidiHandler<ByteBuffer, ByteBuffer>(
-                              [this](grpc::CallbackServerContext* /*context*/) {
-                                return new EchoStream(execute_commands_);
-                              }));
+  grpc::ServerUnaryReactor* Engage(grpc::CallbackServerContext* context,
+                                   const v1::EngageRequest* /*request*/,
+                                   v1::EngageResponse* response) override {
+    Fill(*response->mutable_result());
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  grpc::ServerBidiReactor<v1::ExecuteCommandsRequest, v1::ExecuteCommandsResponse>*
+  ExecuteCommands(grpc::CallbackServerContext* /*context*/) override {
+    return new EchoStream();
+  }
+};
+
+class EchoQueries final : public v1::QueryService::CallbackService {
+ public:
+  explicit EchoQueries(const v1::GetYearlyExecutionResponse& reply) : reply_(reply) {}
+
+  grpc::ServerUnaryReactor* GetYearlyExecution(grpc::CallbackServerContext* context,
+                                               const v1::GetYearlyExecutionRequest* /*request*/,
+                                               v1::GetYearlyExecutionResponse* response) override {
+    *response = reply_;
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
   }
 
  private:
-  int Add(const char* path, grpc::internal::RpcMethod::RpcType type) {
-    AddMethod(new grpc::internal::RpcServiceMethod(path, type, nullptr));
-    return methods_++;
-  }
-  void AddUnary(const char* path, const ByteBuffer& reply) {
-    const int index = Add(path, grpc::internal::RpcMethod::NORMAL_RPC);
-    MarkMethodRawCallback(
-        index, new grpc::internal::CallbackUnaryHandler<ByteBuffer, ByteBuffer>(
-                   [reply](grpc::CallbackServerContext* context, const ByteBuffer* /*request*/,
-                           ByteBuffer* response) {
-                     *response = reply;
-                     auto* reactor = context->DefaultReactor();
-                     reactor->Finish(grpc::Status::OK);
-                     return reactor;
-                   }));
-  }
-
-  const ByteBuffer execute_commands_;
-  int methods_ = 0;
+  const v1::GetYearlyExecutionResponse& reply_;
 };
 
 }  // namespace
 
-std::vector<std::string> ReplySizes::ToArguments() const {
-  return {std::to_string(engage), std::to_string(execute_commands),
-          std::to_string(yearly_execution)};
-}
-
-void ServeEcho(const ReplySizes& sizes) {
-  Echo echo(sizes);
+void ServeEcho(const std::string& yearly_execution_file) {
+  v1::GetYearlyExecutionResponse yearly_execution;
+  std::ifstream file(yearly_execution_file, std::ios::binary);
+  if (!file || !yearly_execution.ParseFromIstream(&file)) std::exit(1);
+  EchoCommands commands;
+  EchoQueries queries(yearly_execution);
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(8 << 20);
-  builder.RegisterService(&echo);
+  builder.RegisterService(&commands);
+  builder.RegisterService(&queries);
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();

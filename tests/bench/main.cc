@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
   std::string folder = std::filesystem::temp_directory_path();
   std::vector<std::string> only;
   std::optional<std::uint64_t> events;
-  std::vector<std::size_t> echo_sizes;
+  std::string echo_file;
 
   CLI::App app("Measures Denier and its opponents side by side, and checks what they answer.",
                "denier-bench");
@@ -87,17 +87,13 @@ int main(int argc, char** argv) {
       ->type_name("DIR")
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();
-  app.add_option("--serve-echo", echo_sizes, "(for itself) Be the echo server")
-      ->expected(3)
-      ->group("");
+  app.add_option("--serve-echo", echo_file, "(for itself) Be the echo server")->group("");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  if (!echo_sizes.empty()) {
-    denier::bench::ServeEcho({echo_sizes[0], echo_sizes[1], echo_sizes[2]});
-  }
+  if (!echo_file.empty()) denier::bench::ServeEcho(echo_file);
 
   for (const std::string& name : only) {
     if (denier::bench::FindFigure(name) == nullptr) {

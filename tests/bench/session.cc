@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -79,27 +80,28 @@ absl::StatusOr<LoadClient*> Session::Echo() {
   // Its answers are to be as long as Denier's.
   auto trial = Trial::Start(*this, **prepared);
   if (!trial.ok()) return trial.status();
-  ReplySizes sizes;
-  const EngageCommands commands(FreshLoadName());
-  auto answer = (*trial)->client().CallOnce("Engage", commands.Unary(0));
-  if (!answer.ok()) return answer.status();
-  sizes.engage = answer->Length();
-  const EngageCommands streamed(FreshLoadName());
-  const auto message = (*trial)->client().Stream(streamed, 0, 1, {.elapsed = {}, .at_least = 1});
-  if (!message.ok()) return message.status();
-  sizes.execute_commands = message->answer_bytes;
-  answer = (*trial)->client().CallOnce("GetYearlyExecution", YearlyExecutionRequest());
-  if (!answer.ok()) return answer.status();
-  sizes.yearly_execution = answer->Length();
-
-  std::vector<std::string> arguments = {ThisProgram(), "--serve-echo"};
-  for (const std::string& argument : sizes.ToArguments()) arguments.push_back(argument);
-  auto echo = ServerProcess::Start(arguments, FreshPath("echo.err"));
+  const auto report = (*trial)->client().YearlyExecution(/*min_position=*/0);
+  if (!report.ok()) return report.status();
+  const std::string file = FreshPath("yearly-execution");
+  std::ofstream(file, std::ios::binary) << report->SerializeAsString();
+  auto echo = ServerProcess::Start({ThisProgram(), "--serve-echo", file}, FreshPath("echo.err"));
   if (!echo.ok()) return echo.status();
+  LoadClient client((*echo)->address());
+  for (LoadClient* each : {&(*trial)->client(), &client}) {
+    const EngageCommands commands(FreshLoadName());
+    const auto unary = each->CallOnce("Engage", commands.Unary(0));
+    if (!unary.ok()) return unary.status();
+    const EngageCommands streamed(FreshLoadName());
+    const auto stream = each->Stream(streamed, 0, 1, {.elapsed = {}, .at_least = 1});
+    if (!stream.ok()) return stream.status();
+    const auto query = each->CallOnce("GetYearlyExecution", YearlyExecutionRequest());
+    if (!query.ok()) return query.status();
+    Say(absl::StrCat(each == &client ? "the echo server" : "Denier", " answers with ",
+                     unary->Length(), ", ", stream->answer_bytes, " and ", query->Length(),
+                     " bytes"));
+  }
   echo_ = *std::move(echo);
   echo_client_ = std::make_unique<LoadClient>(echo_->address());
-  Say(absl::StrCat("the echo server answers with ", sizes.engage, ", ", sizes.execute_commands,
-                   " and ", sizes.yearly_execution, " bytes, as Denier does"));
   return echo_client_.get();
 }
 

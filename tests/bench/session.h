@@ -11,7 +11,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "tests/bench/echo_server.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/load_client.h"
 #include "tests/bench/process.h"
