@@ -245,6 +245,16 @@ grpc::ByteBuffer YearlyExecutionRequest(std::int64_t position) {
   return {&slice, 1};
 }
 
+absl::StatusOr<v1::GetYearlyExecutionResponse> ParseYearlyExecution(
+    const grpc::ByteBuffer& answer) {
+  grpc::ByteBuffer bytes = answer;
+  v1::GetYearlyExecutionResponse report;
+  const grpc::Status parsed =
+      grpc::SerializationTraits<v1::GetYearlyExecutionResponse>::Deserialize(&bytes, &report);
+  if (absl::Status failed = ToStatus(parsed, "GetYearlyExecution"); !failed.ok()) return failed;
+  return report;
+}
+
 absl::Status Compare(const v1::GetYearlyExecutionResponse& found, const Totals& expected) {
   for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
     Cell cell;

@@ -78,6 +78,8 @@ class LoadClient {
 // A GetYearlyExecutionRequest of the bench's agreement, as of `position` (-1: now).
 grpc::ByteBuffer YearlyExecutionRequest(std::int64_t position = -1);
 
+absl::StatusOr<v1::GetYearlyExecutionResponse> ParseYearlyExecution(const grpc::ByteBuffer& answer);
+
 // Not OK: the yearly execution says something else than `expected`; the message names the year.
 absl::Status Compare(const v1::GetYearlyExecutionResponse& found, const Totals& expected);
 

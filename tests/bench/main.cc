@@ -17,7 +17,10 @@
 #include "absl/strings/str_cat.h"
 #include "tests/bench/commands.h"
 #include "tests/bench/echo_server.h"
+#include "tests/bench/logs.h"
+#include "tests/bench/queries.h"
 #include "tests/bench/session.h"
+#include "tests/bench/starts.h"
 
 namespace denier::bench {
 namespace {
@@ -32,6 +35,13 @@ const std::vector<Group>& Groups() {
       {{"unary_vs_echo"}, MeasureUnary},
       {{"single_latency"}, MeasureSingle},
       {{"stream_vs_echo"}, MeasureStream},
+      {{"append_vs_raw"}, MeasureAppend},
+      {{"replay_vs_scan"}, MeasureReplay},
+      {{"query_p99"}, MeasureQueries},
+      {{"asof_p99"}, MeasureAsOf},
+      {{"start_vs_open", "start_rss_mib"}, MeasureStart},
+      {{"rebuild_interference", "rebuild_slowdown"}, MeasureRebuild},
+      {{"growth_unary", "growth_query", "growth_start"}, MeasureGrowth},
   };
   return groups;
 }

@@ -44,6 +44,10 @@ absl::StatusOr<const Prepared*> Session::LongHistory() {
   return Prepare(long_, "long", options_.events);
 }
 
+absl::StatusOr<const Prepared*> Session::MiddleHistory() {
+  return Prepare(middle_, "middle", std::max(options_.events / 20, kShortEvents));
+}
+
 absl::StatusOr<const Prepared*> Session::Prepare(std::unique_ptr<Prepared>& prepared,
                                                  std::string_view name, std::uint64_t events) {
   if (prepared != nullptr) return prepared.get();
@@ -63,8 +67,9 @@ absl::StatusOr<const Prepared*> Session::Prepare(std::unique_ptr<Prepared>& prep
 
   auto server = StartDenierd(made->folder);
   if (!server.ok()) return server.status();
-  LoadClient client((*server)->address());
-  auto report = client.YearlyExecution(static_cast<std::int64_t>(events) - 1);
+  // The client goes before the server, which would wait for its connection.
+  auto report = LoadClient((*server)->address())
+                    .YearlyExecution(static_cast<std::int64_t>(events) - 1);
   if (!report.ok()) return report.status();
   if (absl::Status wrong = Compare(*report, made->history.totals); !wrong.ok()) return wrong;
   if (absl::Status stopped = (*server)->Stop(); !stopped.ok()) return stopped;

@@ -59,8 +59,11 @@ class Session {
   // Made when they are first asked for.
   absl::StatusOr<const Prepared*> ShortHistory();
   absl::StatusOr<const Prepared*> LongHistory();
+  // A twentieth of the long one: rebuilding all of that takes minutes.
+  absl::StatusOr<const Prepared*> MiddleHistory();
   // A client of the echo server, which is started when it is first asked for.
   absl::StatusOr<LoadClient*> Echo();
+  const std::string& echo_address() const { return echo_->address(); }  // after Echo()
 
   // A name below the run's folder that nobody has had.
   std::string FreshPath(std::string_view name);
@@ -73,7 +76,7 @@ class Session {
 
   const Options options_;
   Measured measured_;
-  std::unique_ptr<Prepared> short_, long_;
+  std::unique_ptr<Prepared> short_, middle_, long_;
   std::unique_ptr<ServerProcess> echo_;
   std::unique_ptr<LoadClient> echo_client_;
   int paths_ = 0;
