@@ -122,4 +122,29 @@ absl::Status MeasureStream(Session& session) {
   return absl::OkStatus();
 }
 
+absl::Status MeasureTree(Session& session) {
+  const auto rate = [&](bool tree) -> absl::StatusOr<double> {
+    const std::string folder = session.FreshPath(tree ? "tree" : "no-tree");
+    auto server = ServerProcess::Start(
+        {ThisProgram(), "--serve-denier", folder, tree ? "tree" : "no-tree"}, folder + ".err");
+    if (!server.ok()) return server.status();
+    Trial trial(session, *std::move(server), folder, {.events = kSetupEvents});
+    if (absl::Status status = trial.client().SetUp(SetupCommands()); !status.ok()) return status;
+    const auto load = trial.EngageStreamed(
+        {.elapsed = duration<double>(session.options().short_stream_seconds)});
+    if (!load.ok()) return load.status();
+    if (absl::Status wrong = trial.Check(); !wrong.ok()) return wrong;
+    return load->rate();
+  };
+  for (int round = 0; round < session.options().rounds; ++round) {
+    const auto on = rate(true);
+    if (!on.ok()) return on.status();
+    const auto off = rate(false);
+    if (!off.ok()) return off.status();
+    session.measured().Add("merkle_cost", *on / *off);
+    session.measured().Note("merkle_cost", Rates(*on, *off));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace denier::bench

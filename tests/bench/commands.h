@@ -13,6 +13,7 @@ namespace denier::bench {
 absl::Status MeasureUnary(Session& session);   // unary_vs_echo
 absl::Status MeasureSingle(Session& session);  // single_latency
 absl::Status MeasureStream(Session& session);  // stream_vs_echo
+absl::Status MeasureTree(Session& session);    // merkle_cost
 
 }  // namespace denier::bench
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "denier/v1/admin_service.grpc.pb.h"
+#include "denier/v1/command_service.grpc.pb.h"
 #include "denier/v1/query_service.grpc.pb.h"
 
 namespace denier::bench {
@@ -203,6 +204,27 @@ absl::StatusOr<grpc::ByteBuffer> LoadClient::CallOnce(const std::string& method,
   queue.Next(&tag, &ok);
   if (absl::Status failed = ToStatus(status, method); !failed.ok()) return failed;
   return answer;
+}
+
+absl::Status LoadClient::SetUp(const std::vector<v1::Command>& commands) {
+  grpc::ClientContext context;
+  ActAs(context, "pm-1", "DJEPVA", "programme_manager");
+  v1::ExecuteCommandsRequest request;
+  request.mutable_commands()->Add(commands.begin(), commands.end());
+  v1::ExecuteCommandsResponse response;
+  const auto stream = v1::CommandService::NewStub(channel_)->ExecuteCommands(&context);
+  stream->Write(request);
+  stream->WritesDone();
+  stream->Read(&response);
+  if (absl::Status failed = ToStatus(stream->Finish(), "ExecuteCommands"); !failed.ok()) {
+    return failed;
+  }
+  for (const v1::CommandOutcome& outcome : response.outcomes()) {
+    if (!outcome.has_result()) {
+      return absl::InternalError(absl::StrCat("refused: ", outcome.error().message()));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::int64_t> LoadClient::HeadPosition() {

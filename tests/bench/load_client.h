@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "denier/v1/command_service.pb.h"
 #include "denier/v1/query_service.pb.h"
 #include "tests/bench/workload.h"
 
@@ -62,6 +63,9 @@ class LoadClient {
   // The bytes of one answer.
   absl::StatusOr<grpc::ByteBuffer> CallOnce(const std::string& method,
                                             const grpc::ByteBuffer& request);
+
+  // Has the programme manager's commands executed, all of them accepted.
+  absl::Status SetUp(const std::vector<v1::Command>& commands);
 
   // Where the log's last event is; -1: there is none.
   absl::StatusOr<std::int64_t> HeadPosition();

@@ -21,6 +21,7 @@
 #include "tests/bench/queries.h"
 #include "tests/bench/session.h"
 #include "tests/bench/starts.h"
+#include "tests/bench/tree_switch.h"
 
 namespace denier::bench {
 namespace {
@@ -35,6 +36,7 @@ const std::vector<Group>& Groups() {
       {{"unary_vs_echo"}, MeasureUnary},
       {{"single_latency"}, MeasureSingle},
       {{"stream_vs_echo"}, MeasureStream},
+      {{"merkle_cost"}, MeasureTree},
       {{"append_vs_raw"}, MeasureAppend},
       {{"replay_vs_scan"}, MeasureReplay},
       {{"query_p99"}, MeasureQueries},
@@ -85,6 +87,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> only;
   std::optional<std::uint64_t> events;
   std::string echo_file;
+  std::vector<std::string> served;
 
   CLI::App app("Measures Denier and its opponents side by side, and checks what they answer.",
                "denier-bench");
@@ -98,12 +101,17 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();
   app.add_option("--serve-echo", echo_file, "(for itself) Be the echo server")->group("");
+  app.add_option("--serve-denier", served, "(for itself) Be a denierd: DATA tree|no-tree")
+      ->expected(2)
+      ->group("");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (!echo_file.empty()) denier::bench::ServeEcho(echo_file);
+
+  if (!served.empty()) return denier::bench::ServeDenier(served[0], served[1] == "tree");
 
   for (const std::string& name : only) {
     if (denier::bench::FindFigure(name) == nullptr) {

@@ -174,15 +174,7 @@ class Events {
  private:
   // Event `number` of the first ones, as the rules make it.
   absl::Status Setup(std::uint64_t number) {
-    v1::Command command;
-    if (number == 0) {
-      command = CreateAgreement();
-    } else if (number <= kEnvelopes) {
-      command = CreateEnvelope(static_cast<int>(number - 1));
-    } else {
-      const int index = static_cast<int>(number - 1 - kEnvelopes);
-      command = Allocate(index / kYears, kFirstYear + index % kYears);
-    }
+    const v1::Command& command = setup_[number];
     rules::Decision decision = rules::Decide(books_, Manager(), command, nullptr);
     if (const auto* refusal = std::get_if<rules::Refusal>(&decision)) {
       return absl::InternalError(absl::StrCat("the workload is refused: ", refusal->message));
@@ -295,6 +287,7 @@ class Events {
 
   const std::uint64_t events_;
   History history_;
+  const std::vector<v1::Command> setup_ = SetupCommands();
   projections::Books books_;  // for the first events
   std::vector<Commitment> open_;
   std::mt19937_64 random_{20'210'120};
@@ -307,6 +300,19 @@ std::string EnvelopeId(int envelope) {
   std::array<char, 16> text{};
   std::snprintf(text.data(), text.size(), "env-%03d", envelope);
   return text.data();
+}
+
+std::vector<v1::Command> SetupCommands() {
+  std::vector<v1::Command> commands = {CreateAgreement()};
+  for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
+    commands.push_back(CreateEnvelope(envelope));
+  }
+  for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
+    for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
+      commands.push_back(Allocate(envelope, year));
+    }
+  }
+  return commands;
 }
 
 Cell& Cell::operator+=(const Cell& other) {

@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "denier/v1/command_service.pb.h"
 
 namespace denier::bench {
 
@@ -30,6 +30,9 @@ inline constexpr std::int64_t kCreditsCents = 30'000'000'000;
 
 // "env-007".
 std::string EnvelopeId(int envelope);
+
+// The programme manager's commands that make the first kSetupEvents events.
+std::vector<v1::Command> SetupCommands();
 
 // What the books must say, in cents: of each envelope and year.
 struct Cell {
@@ -60,7 +63,7 @@ struct History {
   std::uint64_t events = 0;
   std::uint64_t commitments = 0;
   std::uint64_t event_bytes = 0;  // of all events together
-  Totals totals;
+  Totals totals = {};
 };
 
 // Makes `folder` a data folder with a log of `events` events, kSetupEvents at least: a tenth of them
