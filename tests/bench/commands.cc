@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/bench/postgres_trial.h"
 #include "tests/bench/raw_store.h"
 
 namespace denier::bench {
@@ -14,10 +15,16 @@ namespace {
 
 using std::chrono::duration;
 
+// "last round here": absolute figures, which say nothing of another machine.
 std::string Rates(double denier, double against) {
   std::array<char, 96> text{};
   std::snprintf(text.data(), text.size(), "last round here: %.0f/s against %.0f/s", denier, against);
   return text.data();
+}
+
+void AddRates(Session& session, std::string_view figure, const Load& denier, const Load& against) {
+  session.measured().Add(figure, denier.rate() / against.rate());
+  session.measured().Note(figure, Rates(denier.rate(), against.rate()));
 }
 
 // How long a synced write of one command's event takes, median of `count`, in microseconds.
@@ -43,6 +50,8 @@ absl::Status MeasureUnary(Session& session) {
   if (!prepared.ok()) return prepared.status();
   const auto trial = Trial::Start(session, **prepared);
   if (!trial.ok()) return trial.status();
+  const auto postgres = PostgresTrial::Start(session);
+  if (!postgres.ok()) return postgres.status();
   const EngageCommands commands(session.FreshLoadName());
   const auto request = [&](std::uint64_t number) { return commands.Unary(number); };
   const duration<double> time(session.options().load_seconds);
@@ -52,10 +61,32 @@ absl::Status MeasureUnary(Session& session) {
     if (!denier.ok()) return denier.status();
     const auto bare = (*echo)->Unary("Engage", request, Session::kInFlight, {.elapsed = time});
     if (!bare.ok()) return bare.status();
+    const auto other = (*postgres)->Engage(time);
+    if (!other.ok()) return other.status();
     if (round == 0) continue;  // to warm up
-    session.measured().Add("unary_vs_echo", denier->rate() / bare->rate());
-    session.measured().Note("unary_vs_echo", Rates(denier->rate(), bare->rate()));
+    AddRates(session, "unary_vs_echo", *denier, *bare);
+    AddRates(session, "unary_vs_postgres", *denier, *other);
   }
+  if (absl::Status wrong = (*postgres)->Check(); !wrong.ok()) return wrong;
+  return (*trial)->Check();
+}
+
+absl::Status MeasureHot(Session& session) {
+  const auto prepared = session.ShortHistory();
+  if (!prepared.ok()) return prepared.status();
+  const auto trial = Trial::Start(session, **prepared);
+  if (!trial.ok()) return trial.status();
+  const auto postgres = PostgresTrial::Start(session);
+  if (!postgres.ok()) return postgres.status();
+  const duration<double> time(session.options().load_seconds);
+  for (int round = 0; round <= session.options().rounds; ++round) {
+    const auto denier = (*trial)->Engage(Session::kInFlight, {.elapsed = time}, /*hot=*/true);
+    if (!denier.ok()) return denier.status();
+    const auto other = (*postgres)->Engage(time, /*hot=*/true);
+    if (!other.ok()) return other.status();
+    if (round > 0) AddRates(session, "hot_vs_postgres", *denier, *other);
+  }
+  if (absl::Status wrong = (*postgres)->Check(); !wrong.ok()) return wrong;
   return (*trial)->Check();
 }
 
@@ -101,7 +132,10 @@ absl::Status MeasureStream(Session& session) {
   if (!echo.ok()) return echo.status();
   const auto prepared = session.ShortHistory();
   if (!prepared.ok()) return prepared.status();
+  const auto postgres = PostgresTrial::Start(session);
+  if (!postgres.ok()) return postgres.status();
   const EngageCommands commands(session.FreshLoadName());
+  const duration<double> short_time(session.options().short_stream_seconds);
 
   for (int round = 0; round < session.options().rounds; ++round) {
     // A folder of its own each time: so many events would fill the disk.
@@ -113,13 +147,15 @@ absl::Status MeasureStream(Session& session) {
     if (absl::Status wrong = (*trial)->Check(); !wrong.ok()) return wrong;
     const auto bare =
         (*echo)->Stream(commands, 0, Session::kMessagesInFlight,
-                        {.elapsed = duration<double>(session.options().short_stream_seconds)});
+                        {.elapsed = short_time});
     if (!bare.ok()) return bare.status();
-    session.measured().Add("stream_vs_echo", denier->rate() / bare->rate());
-    session.measured().Note("stream_vs_echo", Rates(denier->rate(), bare->rate()));
+    const auto other = (*postgres)->EngageStreamed(short_time);
+    if (!other.ok()) return other.status();
+    AddRates(session, "stream_vs_echo", *denier, *bare);
+    AddRates(session, "stream_vs_postgres", *denier, *other);
     Session::Say(absl::StrCat("  stream, round ", round + 1, " of ", session.options().rounds));
   }
-  return absl::OkStatus();
+  return (*postgres)->Check();
 }
 
 absl::Status MeasureTree(Session& session) {

@@ -10,9 +10,10 @@ namespace denier::bench {
 // Each measures the figures that it is named after, in alternating rounds, checks what the books
 // then say, and adds the rounds to `session.measured()`. Not OK: something was wrong, not slow.
 
-absl::Status MeasureUnary(Session& session);   // unary_vs_echo
+absl::Status MeasureUnary(Session& session);   // unary_vs_echo, unary_vs_postgres
 absl::Status MeasureSingle(Session& session);  // single_latency
-absl::Status MeasureStream(Session& session);  // stream_vs_echo
+absl::Status MeasureHot(Session& session);     // hot_vs_postgres
+absl::Status MeasureStream(Session& session);  // stream_vs_echo, stream_vs_postgres
 absl::Status MeasureTree(Session& session);    // merkle_cost
 
 }  // namespace denier::bench

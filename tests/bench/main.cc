@@ -33,12 +33,14 @@ struct Group {
 
 const std::vector<Group>& Groups() {
   static const auto& groups = *new std::vector<Group>{
-      {{"unary_vs_echo"}, MeasureUnary},
+      {{"unary_vs_echo", "unary_vs_postgres"}, MeasureUnary},
       {{"single_latency"}, MeasureSingle},
-      {{"stream_vs_echo"}, MeasureStream},
+      {{"hot_vs_postgres"}, MeasureHot},
+      {{"stream_vs_echo", "stream_vs_postgres"}, MeasureStream},
       {{"merkle_cost"}, MeasureTree},
       {{"append_vs_raw"}, MeasureAppend},
-      {{"replay_vs_scan"}, MeasureReplay},
+      {{"replay_vs_scan", "replay_vs_postgres", "bytes_per_event"}, MeasureReplay},
+      {{"report_vs_ledger"}, MeasureReport},
       {{"query_p99"}, MeasureQueries},
       {{"asof_p99"}, MeasureAsOf},
       {{"start_vs_open", "start_rss_mib"}, MeasureStart},

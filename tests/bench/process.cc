@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,7 +105,8 @@ absl::StatusOr<std::unique_ptr<ServerProcess>> StartDenierd(const std::string& d
 
 ScratchFolder::ScratchFolder(const std::string& parent, const std::string& name)
     : path_(absl::StrCat(parent, "/", name, "-XXXXXX")) {
-  if (mkdtemp(path_.data()) != nullptr) return;
+  // PostgreSQL runs as somebody else, in a folder below.
+  if (mkdtemp(path_.data()) != nullptr && chmod(path_.c_str(), 0711) == 0) return;
   std::perror(path_.c_str());
   std::exit(2);
 }

@@ -45,7 +45,15 @@ absl::StatusOr<const Prepared*> Session::LongHistory() {
 }
 
 absl::StatusOr<const Prepared*> Session::MiddleHistory() {
-  return Prepare(middle_, "middle", std::max(options_.events / 20, kShortEvents));
+  const std::uint64_t events = options_.events / 20;
+  if (events <= kShortEvents) return ShortHistory();
+  return Prepare(middle_, "middle", events);
+}
+
+absl::StatusOr<const Prepared*> Session::ReportedHistory() {
+  constexpr std::uint64_t kReported = 1'000'000;
+  if (options_.events <= kReported) return LongHistory();
+  return Prepare(reported_, "reported", kReported);
 }
 
 absl::StatusOr<const Prepared*> Session::Prepare(std::unique_ptr<Prepared>& prepared,

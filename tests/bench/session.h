@@ -61,6 +61,8 @@ class Session {
   absl::StatusOr<const Prepared*> LongHistory();
   // A twentieth of the long one: rebuilding all of that takes minutes.
   absl::StatusOr<const Prepared*> MiddleHistory();
+  // At most a million events: what ledger reads in a minute.
+  absl::StatusOr<const Prepared*> ReportedHistory();
   // A client of the echo server, which is started when it is first asked for.
   absl::StatusOr<LoadClient*> Echo();
   const std::string& echo_address() const { return echo_->address(); }  // after Echo()
@@ -76,7 +78,7 @@ class Session {
 
   const Options options_;
   Measured measured_;
-  std::unique_ptr<Prepared> short_, middle_, long_;
+  std::unique_ptr<Prepared> short_, middle_, reported_, long_;
   std::unique_ptr<ServerProcess> echo_;
   std::unique_ptr<LoadClient> echo_client_;
   int paths_ = 0;

@@ -146,10 +146,49 @@ struct Commitment {
   int hold_year = 0;            // of the payment request that waits
 };
 
-// The events of a history, one after the other.
-class Events {
+}  // namespace
+
+std::string EnvelopeId(int envelope) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "env-%03d", envelope);
+  return text.data();
+}
+
+std::vector<v1::Command> SetupCommands() {
+  std::vector<v1::Command> commands = {CreateAgreement()};
+  for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
+    commands.push_back(CreateEnvelope(envelope));
+  }
+  for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
+    for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
+      commands.push_back(Allocate(envelope, year));
+    }
+  }
+  return commands;
+}
+
+Cell& Cell::operator+=(const Cell& other) {
+  engaged += other.engaged;
+  held += other.held;
+  paid += other.paid;
+  outstanding += other.outstanding;
+  return *this;
+}
+
+Cell Totals::OfYear(int year) const {
+  Cell sum;
+  for (int envelope = 0; envelope < kEnvelopes; ++envelope) sum += At(envelope, year);
+  return sum;
+}
+
+Totals& Totals::operator+=(const Totals& other) {
+  for (std::size_t i = 0; i < cells_.size(); ++i) cells_[i] += other.cells_[i];
+  return *this;
+}
+
+class HistoryEvents::Writer {
  public:
-  explicit Events(std::uint64_t events) : events_(events) {}
+  Writer(std::uint64_t events, bool hashed) : events_(events), hashed_(hashed) {}
 
   const History& history() const { return history_; }
 
@@ -166,7 +205,7 @@ class Events {
     }
     event_.set_recorded_time_us(kFirstRecordedUs +
                                 static_cast<std::int64_t>(history_.events) * 9'000'000);
-    event_.set_request_sha256(HashOf(rules::CommandFrom(event_)));
+    if (hashed_) event_.set_request_sha256(HashOf(rules::CommandFrom(event_)));
     ++history_.events;
     return &event_;
   }
@@ -188,8 +227,7 @@ class Events {
     const int year =
         kFirstYear + static_cast<int>((history_.events - kSetupEvents) * kYears /
                                       std::max<std::uint64_t>(events_ - kSetupEvents, 1));
-    event_.set_fiscal_year(year);
-    event_.set_effective_date(year * 10000 + (1 + Any(12)) * 100 + 1 + Any(28));
+    Date(year);
     // Of the open ones any; and as many are opened as come to their end.
     if (open_.size() < kOpen && Any(1 + kStepsAfterEngage) == 0) {
       Engage(year);
@@ -201,6 +239,11 @@ class Events {
       Advance(open_.back(), year);
       if (open_.back().steps == kStepsAfterEngage) open_.pop_back();
     }
+  }
+
+  void Date(int year) {
+    event_.set_fiscal_year(year);
+    event_.set_effective_date(year * 10000 + (1 + Any(12)) * 100 + 1 + Any(28));
   }
 
   void Engage(int year) {
@@ -256,6 +299,9 @@ class Events {
         break;
       }
       case 2: {
+        // In the year whose CP are held, though it may be recorded in the next.
+        year = commitment.hold_year;
+        Date(year);
         *event_.mutable_actor() = Accountant();
         auto& fact = *event_.mutable_paid();
         fact.set_payment_request_id(request);
@@ -268,11 +314,10 @@ class Events {
         fact.set_type(events::v1::PAYMENT_TYPE_SERVICE);
         fact.set_gross_cents(commitment.part_cents);
         fact.set_net_cents(commitment.part_cents);
-        fact.set_hold_year(commitment.hold_year);
+        fact.set_hold_year(year);
         fact.set_payment_reference("vir-1");
-        history_.totals.At(commitment.envelope, commitment.hold_year).held -=
-            commitment.part_cents;
         Cell& cell = history_.totals.At(commitment.envelope, year);
+        cell.held -= commitment.part_cents;
         cell.paid += commitment.part_cents;
         cell.outstanding -= commitment.part_cents;
         break;
@@ -286,6 +331,7 @@ class Events {
   }
 
   const std::uint64_t events_;
+  const bool hashed_;
   History history_;
   const std::vector<v1::Command> setup_ = SetupCommands();
   projections::Books books_;  // for the first events
@@ -294,45 +340,11 @@ class Events {
   Event event_;
 };
 
-}  // namespace
-
-std::string EnvelopeId(int envelope) {
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "env-%03d", envelope);
-  return text.data();
-}
-
-std::vector<v1::Command> SetupCommands() {
-  std::vector<v1::Command> commands = {CreateAgreement()};
-  for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
-    commands.push_back(CreateEnvelope(envelope));
-  }
-  for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
-    for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
-      commands.push_back(Allocate(envelope, year));
-    }
-  }
-  return commands;
-}
-
-Cell& Cell::operator+=(const Cell& other) {
-  engaged += other.engaged;
-  held += other.held;
-  paid += other.paid;
-  outstanding += other.outstanding;
-  return *this;
-}
-
-Cell Totals::OfYear(int year) const {
-  Cell sum;
-  for (int envelope = 0; envelope < kEnvelopes; ++envelope) sum += At(envelope, year);
-  return sum;
-}
-
-Totals& Totals::operator+=(const Totals& other) {
-  for (std::size_t i = 0; i < cells_.size(); ++i) cells_[i] += other.cells_[i];
-  return *this;
-}
+HistoryEvents::HistoryEvents(std::uint64_t events, bool hashed)
+    : writer_(std::make_unique<Writer>(events, hashed)) {}
+HistoryEvents::~HistoryEvents() = default;
+absl::StatusOr<const Event*> HistoryEvents::Next() { return writer_->Next(); }
+const History& HistoryEvents::history() const { return writer_->history(); }
 
 absl::StatusOr<History> WriteHistory(const std::string& folder, std::uint64_t count,
                                      const std::function<void(std::uint64_t)>& progress) {
@@ -341,7 +353,7 @@ absl::StatusOr<History> WriteHistory(const std::string& folder, std::uint64_t co
   auto log = store::Log::Open(folder, {.initialize = true, .sync = false});
   if (!log.ok()) return log.status();
 
-  Events events(count);
+  HistoryEvents events(count);
   History written;
   projections::Books books;
   store::Batch batch;
@@ -405,7 +417,7 @@ void WriteDigits(char* to, std::uint64_t number) {
 
 }  // namespace
 
-EngageCommands::EngageCommands(std::string_view name, bool hot) {
+EngageCommands::EngageCommands(std::string_view name, bool hot) : name_(name) {
   v1::ExecuteCommandsRequest message;
   for (int i = 0; i < kCycle; ++i) {
     Amount& amount = amounts_[static_cast<std::size_t>(i)];
@@ -449,6 +461,18 @@ grpc::ByteBuffer EngageCommands::Unary(std::uint64_t number) const {
 
 grpc::ByteBuffer EngageCommands::Message(std::uint64_t first) const {
   return Fill(message_, first, kPlacesACommand);
+}
+
+Engagement EngageCommands::At(std::uint64_t number) const {
+  const Amount& amount = amounts_[number % kCycle];
+  std::string digits(kNumberMark);
+  WriteDigits(digits.data(), number);
+  std::string id = absl::StrCat(name_, "-", digits);
+  return {.envelope = amount.envelope,
+          .year = amount.year,
+          .cents = amount.cents,
+          .request_id = id,
+          .commitment_id = std::move(id)};
 }
 
 Totals EngageCommands::Engaged(std::uint64_t count) const {

@@ -10,12 +10,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "denier/events/v1/event.pb.h"
 #include "denier/v1/command_service.pb.h"
+#include "tests/bench/postgres.h"
 
 namespace denier::bench {
 
@@ -66,10 +69,30 @@ struct History {
   Totals totals = {};
 };
 
-// Makes `folder` a data folder with a log of `events` events, kSetupEvents at least: a tenth of them
+// The events of a history of `events`, kSetupEvents at least, in their order: a tenth of them
 // engage, the others certify, ask for payment and pay, mixed over commitments that are open side by
-// side. Half of the events lie in batches of 1 to 32, half in batches of 1000. The first 20,000 are
-// decided again by the rules. `progress` hears how many there are, now and then.
+// side. The same each time. Not thread-safe.
+class HistoryEvents {
+ public:
+  // `hashed` off: for whom the request's hash does not matter; making it takes longest.
+  explicit HistoryEvents(std::uint64_t events, bool hashed = true);
+  ~HistoryEvents();
+  HistoryEvents(const HistoryEvents&) = delete;
+  HistoryEvents& operator=(const HistoryEvents&) = delete;
+
+  // The next event; the object is the same each time. INTERNAL: the rules refuse the workload.
+  absl::StatusOr<const events::v1::Event*> Next();
+  // What the events so far come to.
+  const History& history() const;
+
+ private:
+  class Writer;
+  std::unique_ptr<Writer> writer_;
+};
+
+// Makes `folder` a data folder with a log of those events. Half of them lie in batches of 1 to 32,
+// half in batches of 1000. The first 20,000 are decided again by the rules. `progress` hears how
+// many there are, now and then.
 // The events are synced at the next start, not one batch after the other.
 absl::StatusOr<History> WriteHistory(const std::string& folder, std::uint64_t events,
                                      const std::function<void(std::uint64_t)>& progress);
@@ -87,6 +110,9 @@ class EngageCommands {
   grpc::ByteBuffer Unary(std::uint64_t number) const;
   // An ExecuteCommandsRequest with the commands [first, first + kMessageCommands).
   grpc::ByteBuffer Message(std::uint64_t first) const;
+
+  // The same command as an opponent takes it.
+  Engagement At(std::uint64_t number) const;
 
   // What the commands [0, count) engage.
   Totals Engaged(std::uint64_t count) const;
@@ -106,6 +132,7 @@ class EngageCommands {
     int envelope, year;
     std::int64_t cents;
   };
+  const std::string name_;
   std::array<Amount, kCycle> amounts_;
   std::vector<Pattern> unary_;
   Pattern message_;
