@@ -18,7 +18,8 @@ using std::chrono::duration;
 // "last round here": absolute figures, which say nothing of another machine.
 std::string Rates(double denier, double against) {
   std::array<char, 96> text{};
-  std::snprintf(text.data(), text.size(), "last round here: %.0f/s against %.0f/s", denier, against);
+  std::snprintf(text.data(), text.size(), "last round here: %.0f/s against %.0f/s", denier,
+                against);
   return text.data();
 }
 
@@ -141,13 +142,12 @@ absl::Status MeasureStream(Session& session) {
     // A folder of its own each time: so many events would fill the disk.
     const auto trial = Trial::Start(session, **prepared);
     if (!trial.ok()) return trial.status();
-    const auto denier = (*trial)->EngageStreamed(
-        {.elapsed = duration<double>(session.options().stream_seconds)});
+    const auto denier =
+        (*trial)->EngageStreamed({.elapsed = duration<double>(session.options().stream_seconds)});
     if (!denier.ok()) return denier.status();
     if (absl::Status wrong = (*trial)->Check(); !wrong.ok()) return wrong;
     const auto bare =
-        (*echo)->Stream(commands, 0, Session::kMessagesInFlight,
-                        {.elapsed = short_time});
+        (*echo)->Stream(commands, 0, Session::kMessagesInFlight, {.elapsed = short_time});
     if (!bare.ok()) return bare.status();
     const auto other = (*postgres)->EngageStreamed(short_time);
     if (!other.ok()) return other.status();
@@ -166,8 +166,8 @@ absl::Status MeasureTree(Session& session) {
     if (!server.ok()) return server.status();
     Trial trial(session, *std::move(server), folder, {.events = kSetupEvents});
     if (absl::Status status = trial.client().SetUp(SetupCommands()); !status.ok()) return status;
-    const auto load = trial.EngageStreamed(
-        {.elapsed = duration<double>(session.options().short_stream_seconds)});
+    const auto load =
+        trial.EngageStreamed({.elapsed = duration<double>(session.options().short_stream_seconds)});
     if (!load.ok()) return load.status();
     if (absl::Status wrong = trial.Check(); !wrong.ok()) return wrong;
     return load->rate();

@@ -94,8 +94,8 @@ class EchoCommands final : public v1::CommandService::CallbackService {
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
-  grpc::ServerBidiReactor<v1::ExecuteCommandsRequest, v1::ExecuteCommandsResponse>*
-  ExecuteCommands(grpc::CallbackServerContext* /*context*/) override {
+  grpc::ServerBidiReactor<v1::ExecuteCommandsRequest, v1::ExecuteCommandsResponse>* ExecuteCommands(
+      grpc::CallbackServerContext* /*context*/) override {
     return new EchoStream();
   }
 };

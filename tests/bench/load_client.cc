@@ -25,9 +25,7 @@ void ActAs(grpc::ClientContext& context, const char* id, const char* body, const
 void ActAsOfficer(grpc::ClientContext& context) {
   ActAs(context, "ao-1", "DINUM", "authorising_officer");
 }
-void ActAsOperator(grpc::ClientContext& context) {
-  ActAs(context, "op-1", "DJEPVA", "operator");
-}
+void ActAsOperator(grpc::ClientContext& context) { ActAs(context, "op-1", "DJEPVA", "operator"); }
 
 // "/denier.v1.CommandService/Engage".
 std::string PathOf(std::string_view method) {
@@ -167,6 +165,10 @@ absl::StatusOr<Load> LoadClient::Stream(const EngageCommands& commands, std::uin
           break;
         }
         ++answered;
+        if (until.answers != nullptr) {
+          ++*until.answers;
+          until.answers->notify_all();
+        }
         load.answer_bytes = answer.Length();
         stream->Read(&answer, tag_of(kRead));
         send();
@@ -231,7 +233,8 @@ absl::StatusOr<std::int64_t> LoadClient::HeadPosition() {
   grpc::ClientContext context;
   ActAsOperator(context);
   v1::GetStatusResponse response;
-  const grpc::Status status = v1::AdminService::NewStub(channel_)->GetStatus(&context, {}, &response);
+  const grpc::Status status =
+      v1::AdminService::NewStub(channel_)->GetStatus(&context, {}, &response);
   if (absl::Status failed = ToStatus(status, "GetStatus"); !failed.ok()) return failed;
   return response.head_position();
 }
@@ -294,8 +297,8 @@ absl::Status Compare(const v1::GetYearlyExecutionResponse& found, const Totals& 
                           of.outstanding, " outstanding");
     };
     if (cell != wanted) {
-      return absl::InternalError(absl::StrCat("wrong books of ", year, ": ", say(cell),
-                                              "; sent were ", say(wanted)));
+      return absl::InternalError(
+          absl::StrCat("wrong books of ", year, ": ", say(cell), "; sent were ", say(wanted)));
     }
   }
   return absl::OkStatus();

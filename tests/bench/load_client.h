@@ -40,6 +40,8 @@ struct Until {
   std::chrono::duration<double> elapsed = std::chrono::hours(1);
   std::uint64_t at_least = 0;
   const std::atomic<bool>* stop = nullptr;
+  // Counts the answers as they come, for whoever waits for some.
+  std::atomic<std::uint64_t>* answers = nullptr;
 };
 
 // Used by one thread at a time.

@@ -69,9 +69,9 @@ absl::Status CheckSums(const Totals& totals, const Totals& expected) {
   for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
     for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
       if (totals.At(envelope, year) != expected.At(envelope, year)) {
-        return absl::InternalError(
-            absl::StrCat("the replayed books of ", EnvelopeId(envelope), " in ", year,
-                         " are not those of the history that was written"));
+        return absl::InternalError(absl::StrCat("the replayed books of ", EnvelopeId(envelope),
+                                                " in ", year,
+                                                " are not those of the history that was written"));
       }
     }
   }
@@ -166,8 +166,8 @@ absl::Status CompareAccounts(const std::map<std::string, std::int64_t>& cents,
       const Cell& cell = totals.At(envelope, year);
       if (balance("AE:" + place + "engaged") != cell.engaged ||
           balance("CP:" + place + "paid") != cell.paid) {
-        return absl::InternalError(absl::StrCat("ledger's balances of ", place,
-                                                " are not those that were written"));
+        return absl::InternalError(
+            absl::StrCat("ledger's balances of ", place, " are not those that were written"));
       }
     }
   }

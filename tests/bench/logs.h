@@ -11,7 +11,8 @@ namespace denier::bench {
 
 // As in commands.h.
 absl::Status MeasureAppend(Session& session);  // append_vs_raw
-absl::Status MeasureReplay(Session& session);  // replay_vs_scan, replay_vs_postgres, bytes_per_event
+absl::Status MeasureReplay(
+    Session& session);  // replay_vs_scan, replay_vs_postgres, bytes_per_event
 absl::Status MeasureReport(Session& session);  // report_vs_ledger
 
 // The books of the bench's agreement from nothing, as Denier makes them: each envelope's balances

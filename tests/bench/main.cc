@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
   std::string folder = std::filesystem::temp_directory_path();
   std::vector<std::string> only;
   std::optional<std::uint64_t> events;
+  std::optional<double> seconds;
   std::string echo_file;
   std::vector<std::string> served;
 
@@ -98,6 +99,10 @@ int main(int argc, char** argv) {
   app.add_option("--only", only, "Measure these figures alone")->type_name("FIGURE");
   app.add_option("--events", events, "Events of the long history")
       ->check(CLI::Range(std::uint64_t{10'000}, std::uint64_t{1'000'000'000}));
+  app.add_option("--seconds", seconds,
+                 "What one side of a round of calls takes; streams in proportion")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.05, 600.0));
   app.add_option("--folder", folder, "Where the data folders are made; on the disk to measure")
       ->type_name("DIR")
       ->check(CLI::ExistingDirectory)
@@ -129,6 +134,11 @@ int main(int argc, char** argv) {
     options.load_seconds = 0.5;
     options.stream_seconds = 1.5;
     options.short_stream_seconds = 0.7;
+  }
+  if (seconds.has_value()) {
+    options.stream_seconds *= *seconds / options.load_seconds;
+    options.short_stream_seconds *= *seconds / options.load_seconds;
+    options.load_seconds = *seconds;
   }
   options.events = events.value_or(options.events);
   const denier::bench::ScratchFolder scratch(folder, "denier-bench");

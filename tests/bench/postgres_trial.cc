@@ -73,8 +73,7 @@ absl::Status CompareBalances(const Balances& balances, const Totals& totals) {
   for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
     for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
       const Cell& cell = totals.At(envelope, year);
-      const Available wanted{kCreditsCents - cell.engaged,
-                             kCreditsCents - cell.held - cell.paid};
+      const Available wanted{kCreditsCents - cell.engaged, kCreditsCents - cell.held - cell.paid};
       const auto found = balances.find({EnvelopeId(envelope), year});
       if (found == balances.end() || found->second != wanted) {
         return absl::InternalError(absl::StrCat("PostgreSQL's balances of ", EnvelopeId(envelope),
@@ -111,8 +110,8 @@ absl::StatusOr<Load> PostgresTrial::RunBest(Kind kind, Seconds time) {
     for (const int connections : kind == Kind::kStream ? kClients : kConnections) {
       const absl::StatusOr<Load> load = Run(kind, time, connections);
       if (!load.ok()) return load;
-      Session::Say(absl::StrCat("  PostgreSQL with ", connections, " connections: ",
-                                static_cast<std::int64_t>(load->rate()), "/s"));
+      Session::Say(absl::StrCat("  PostgreSQL with ", connections,
+                                " connections: ", static_cast<std::int64_t>(load->rate()), "/s"));
       if (load->rate() <= most) continue;
       most = load->rate();
       best = connections;

@@ -52,7 +52,8 @@ class PostgresTrial {
 // envelopes, which move nothing; what its balances must be is checked.
 absl::StatusOr<std::unique_ptr<Postgres>> LoadHistory(Session& session, std::uint64_t events);
 
-// Not OK: `balances` are not what was opened less what was engaged, and less what was held and paid.
+// Not OK: `balances` are not what was opened less what was engaged, and less what was held and
+// paid.
 absl::Status CompareBalances(const Balances& balances, const Totals& totals);
 
 }  // namespace denier::bench

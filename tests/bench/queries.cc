@@ -64,7 +64,9 @@ absl::Status MeasureQueries(Session& session) {
   for (int round = 0; round <= session.options().rounds; ++round) {
     absl::StatusOr<double> denier_us, echo_us;
     absl::Status status = UnderLoad(
-        [&](const Until& load_until) { return (*trial)->Engage(Session::kInFlight, load_until).status(); },
+        [&](const Until& load_until) {
+          return (*trial)->Engage(Session::kInFlight, load_until).status();
+        },
         [&] { return (denier_us = p99_us(asker)).status(); });
     if (!status.ok()) return status;
     status = UnderLoad(
@@ -94,12 +96,14 @@ absl::Status MeasureAsOf(Session& session) {
   const auto first = static_cast<std::int64_t>(kSetupEvents);
 
   for (int round = 0; round < session.options().rounds; ++round) {
-    const Until until{.elapsed = Seconds(session.options().load_seconds / 2)};
+    const Until until{.elapsed = Seconds(session.options().load_seconds / 2),
+                      .at_least = session.options().quick ? std::uint64_t{3} : std::uint64_t{20}};
     auto past = (*trial)->client().Unary(
         "GetYearlyExecution",
         [&](std::uint64_t) {
           return YearlyExecutionRequest(
-              first + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(head - first)));
+              first +
+              static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(head - first)));
         },
         1, until, /*keep_latencies=*/true);
     if (!past.ok()) return past.status();
@@ -115,13 +119,18 @@ absl::Status MeasureAsOf(Session& session) {
     Session::Say(absl::StrCat("  as of, round ", round + 1, " of ", session.options().rounds));
   }
 
-  // The books of the head, asked for as of the head, are those that were written.
+  // The books of some moment are what had been written by then.
+  HistoryEvents written((*prepared)->history.events, /*hashed=*/false);
+  const std::int64_t position = first + (head - first) / 3;
+  while (static_cast<std::int64_t>(written.history().events) <= position) {
+    if (const auto event = written.Next(); !event.ok()) return event.status();
+  }
   const auto answer =
-      (*trial)->client().CallOnce("GetYearlyExecution", YearlyExecutionRequest(head));
+      (*trial)->client().CallOnce("GetYearlyExecution", YearlyExecutionRequest(position));
   if (!answer.ok()) return answer.status();
   const auto report = ParseYearlyExecution(*answer);
   if (!report.ok()) return report.status();
-  return Compare(*report, (*prepared)->history.totals);
+  return Compare(*report, written.history().totals);
 }
 
 absl::Status MeasureRebuild(Session& session) {
@@ -159,7 +168,8 @@ absl::Status MeasureRebuild(Session& session) {
     std::snprintf(text.data(), text.size(), "last round here: %.0f/s against %.0f/s",
                   beside->rate(), alone->rate());
     session.measured().Note("rebuild_interference", text.data());
-    std::snprintf(text.data(), text.size(), "last round here: %.1f s against %.1f s", *loaded, *idle);
+    std::snprintf(text.data(), text.size(), "last round here: %.1f s against %.1f s", *loaded,
+                  *idle);
     session.measured().Note("rebuild_slowdown", text.data());
     Session::Say(absl::StrCat("  rebuild, round ", round + 1, " of ", session.options().rounds));
   }

@@ -52,8 +52,8 @@ class Opened {
     if (!settings.ok()) return settings.status();
     Opened opened;
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(settings->database, path, settings->families,
-                                                     &opened.families_, &db);
+    const rocksdb::Status status =
+        rocksdb::DB::Open(settings->database, path, settings->families, &opened.families_, &db);
     opened.db_.reset(db);
     if (!status.ok()) return ToStatus(status);
     return opened;
@@ -113,8 +113,7 @@ absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next)
     while (!events.empty()) {
       const std::size_t size = store::ReadLittleEndian32(events);
       if (position >= next) {
-        absl::Status status =
-            projections::DecodeEvent(events.substr(4, size), position, event);
+        absl::Status status = projections::DecodeEvent(events.substr(4, size), position, event);
         if (status.ok()) status = books.Fold(event, position);
         if (!status.ok()) return status;
       }
@@ -183,8 +182,8 @@ absl::StatusOr<std::unique_ptr<rocksdb::DB>> OpenToRead(const std::string& path)
   if (!settings.ok()) return settings.status();
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(
-      settings->database, path, settings->families, &handles, &db);
+  const rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(settings->database, path, settings->families, &handles, &db);
   if (!status.ok()) return ToStatus(status);
   for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
   return std::unique_ptr<rocksdb::DB>(db);

@@ -18,8 +18,7 @@ using events::v1::Event;
 // The fields of one protobuf message, one after the other.
 class Fields {
  public:
-  explicit Fields(std::string_view bytes)
-      : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+  explicit Fields(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
   // False at the end, and where the bytes are no message.
   bool Next() {

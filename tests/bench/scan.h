@@ -18,9 +18,10 @@ struct Scanned {
   std::int64_t paid = 0;
 };
 
-// Reads every batch of the log in `db` (the folder log/) with a RocksDB iterator, and of each event the fields that balances are made from (year, envelopes, product, years of origin
-// and hold, amounts), by hand from the protobuf bytes, without a copy. Folds nothing.
-// INTERNAL: it meets a fact that the bench's history does not have.
+// Reads every batch of the log in `db` (the folder log/) with a RocksDB iterator, and of each event
+// the fields that balances are made from (year, envelopes, product, years of origin and hold,
+// amounts), by hand from the protobuf bytes, without a copy. Folds nothing. INTERNAL: it meets a
+// fact that the bench's history does not have.
 absl::StatusOr<Scanned> ScanLog(rocksdb::DB& db);
 
 }  // namespace denier::bench

@@ -62,12 +62,11 @@ absl::StatusOr<const Prepared*> Session::Prepare(std::unique_ptr<Prepared>& prep
   auto made = std::make_unique<Prepared>();
   made->folder = FreshPath(name);
   std::uint64_t said = 0;
-  absl::StatusOr<History> history =
-      WriteHistory(made->folder, events, [&](std::uint64_t written) {
-        if (written - said < 1'000'000) return;
-        said = written;
-        Say(absl::StrCat("  ", written, " of ", events, " events written"));
-      });
+  absl::StatusOr<History> history = WriteHistory(made->folder, events, [&](std::uint64_t written) {
+    if (written - said < 1'000'000) return;
+    said = written;
+    Say(absl::StrCat("  ", written, " of ", events, " events written"));
+  });
   if (!history.ok()) return history.status();
   made->history = *std::move(history);
   Say(absl::StrCat("a history of ", events, " events and ", made->history.commitments,
@@ -76,8 +75,8 @@ absl::StatusOr<const Prepared*> Session::Prepare(std::unique_ptr<Prepared>& prep
   auto server = StartDenierd(made->folder);
   if (!server.ok()) return server.status();
   // The client goes before the server, which would wait for its connection.
-  auto report = LoadClient((*server)->address())
-                    .YearlyExecution(static_cast<std::int64_t>(events) - 1);
+  auto report =
+      LoadClient((*server)->address()).YearlyExecution(static_cast<std::int64_t>(events) - 1);
   if (!report.ok()) return report.status();
   if (absl::Status wrong = Compare(*report, made->history.totals); !wrong.ok()) return wrong;
   if (absl::Status stopped = (*server)->Stop(); !stopped.ok()) return stopped;
@@ -172,8 +171,7 @@ absl::StatusOr<Load> Trial::Engage(int in_flight, const Until& until, bool hot,
 absl::StatusOr<Load> Trial::EngageStreamed(const Until& until) {
   const EngageCommands commands(session_.FreshLoadName());
   const auto begun = Now();
-  absl::StatusOr<Load> load =
-      client_->Stream(commands, 0, Session::kMessagesInFlight, until);
+  absl::StatusOr<Load> load = client_->Stream(commands, 0, Session::kMessagesInFlight, until);
   if (!load.ok()) return load;
   Expect(commands, load->commands);
   const auto report = client_->YearlyExecution(static_cast<std::int64_t>(events_) - 1);

@@ -3,9 +3,9 @@
 #define DENIER_TESTS_BENCH_SESSION_H_
 
 #include <cstdint>
-#include <span>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,8 +20,8 @@ namespace denier::bench {
 
 struct Options {
   bool quick = false;
-  std::uint64_t events = 10'000'000;  // of the long history
-  std::string folder;                 // where everything lies; deleted in the end
+  std::uint64_t events = 10'000'000;        // of the long history
+  std::string folder;                       // where everything lies; deleted in the end
   std::set<std::string, std::less<>> only;  // figures; empty: all
 
   // At least so many rounds give a figure.
@@ -73,8 +73,8 @@ class Session {
   std::string FreshLoadName();
 
  private:
-  absl::StatusOr<const Prepared*> Prepare(std::unique_ptr<Prepared>& prepared, std::string_view name,
-                                          std::uint64_t events);
+  absl::StatusOr<const Prepared*> Prepare(std::unique_ptr<Prepared>& prepared,
+                                          std::string_view name, std::uint64_t events);
 
   const Options options_;
   Measured measured_;

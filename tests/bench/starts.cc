@@ -3,10 +3,9 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -35,17 +34,30 @@ class KilledFolder {
     if (!server.ok()) return server.status();
     const EngageCommands commands(session.FreshLoadName());
     LoadClient client((*server)->address());
-    // Half of it in messages, so that the rows are behind: what a start has to do is the most then.
+    // In messages, so that the rows are as far behind as they get: a start has most to do then.
+    std::atomic<std::uint64_t> answers = 0;
+    std::atomic<bool> ended = false;
     std::thread load([&] {
       // It ends with the server.
-      client.Stream(commands, 0, Session::kMessagesInFlight, {}).status().IgnoreError();
+      client.Stream(commands, 0, Session::kMessagesInFlight, {.answers = &answers})
+          .status()
+          .IgnoreError();
+      ended = true;
+      ++answers;
+      answers.notify_all();
     });
-    std::this_thread::sleep_for(Seconds(session.options().load_seconds / 2));
+    const std::uint64_t wanted = session.options().quick ? 30 : 300;
+    for (std::uint64_t seen = answers; seen < wanted && !ended; seen = answers) answers.wait(seen);
+    const std::uint64_t acknowledged = answers;
     (*server)->Kill();
     load.join();
+    if (acknowledged < wanted) return absl::InternalError("the load ended before it was to");
+    killed.least_events_ =
+        prepared.history.events + acknowledged * EngageCommands::kMessageCommands;
     return killed;
   }
-  KilledFolder(KilledFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  KilledFolder(KilledFolder&& other) noexcept
+      : path_(std::exchange(other.path_, {})), least_events_(other.least_events_) {}
   KilledFolder& operator=(KilledFolder&&) = delete;
   ~KilledFolder() {
     std::error_code ignored;
@@ -53,10 +65,13 @@ class KilledFolder {
   }
 
   const std::string& path() const { return path_; }
+  // Those that were acknowledged; what was under way may be there too.
+  std::uint64_t least_events() const { return least_events_; }
 
  private:
   KilledFolder() = default;
   std::string path_;
+  std::uint64_t least_events_ = 0;
 };
 
 struct Start {
@@ -64,7 +79,9 @@ struct Start {
   double resident_mib = 0;
 };
 
-absl::StatusOr<Start> StartAndEngage(Session& session, const std::string& data) {
+// The log must have `least_events` before that command.
+absl::StatusOr<Start> StartAndEngage(Session& session, const std::string& data,
+                                     std::uint64_t least_events) {
   const EngageCommands commands(session.FreshLoadName());
   Start start;
   const auto begun = Clock::now();
@@ -75,6 +92,12 @@ absl::StatusOr<Start> StartAndEngage(Session& session, const std::string& data) 
   start.seconds = Seconds(Clock::now() - begun).count();
   if (!accepted.ok()) return accepted.status();
   start.resident_mib = (*server)->ResidentMib();
+  const auto head = client.HeadPosition();
+  if (!head.ok()) return head.status();
+  if (*head < static_cast<std::int64_t>(least_events)) {
+    return absl::InternalError(absl::StrCat("the log has ", *head, " events after the start, ",
+                                            least_events, " were acknowledged before it"));
+  }
   return start;
 }
 
@@ -93,7 +116,7 @@ absl::Status MeasureStart(Session& session) {
     }
     absl::StatusOr<double> bare;
     if (round % 2 == 0) bare = OpenBare(bare_folder);
-    const auto start = StartAndEngage(session, killed->path());
+    const auto start = StartAndEngage(session, killed->path(), killed->least_events());
     if (round % 2 == 1) bare = OpenBare(bare_folder);
     if (!bare.ok()) return bare.status();
     if (!start.ok()) return start.status();
@@ -127,7 +150,7 @@ absl::Status MeasureGrowth(Session& session) {
     Side side;
     const std::string folder = session.FreshPath("start");
     if (absl::Status copied = CopyDataFolder(prepared.folder, folder); !copied.ok()) return copied;
-    const auto start = StartAndEngage(session, folder);
+    const auto start = StartAndEngage(session, folder, prepared.history.events);
     if (!start.ok()) return start.status();
     side.start_ms = start->seconds * 1000;
     std::error_code ignored;

@@ -21,7 +21,7 @@ bool tree_is_out = false;  // set before there is a second thread
 
 // How many leaves a frontier has, though it is private: an explicit instantiation may name it.
 std::uint64_t& SizeOf(MerkleFrontier& frontier);
-template <std::uint64_t MerkleFrontier::* kSize>
+template <std::uint64_t MerkleFrontier::*kSize>
 struct Named {
   friend std::uint64_t& SizeOf(MerkleFrontier& frontier) { return frontier.*kSize; }
 };
@@ -45,9 +45,7 @@ void SwitchedAppend(MerkleFrontier* frontier, const Hash& leaf,
 Hash RealRoot(const MerkleFrontier* frontier) asm("__real_" DENIER_ROOT);
 Hash SwitchedRoot(const MerkleFrontier* frontier) asm("__wrap_" DENIER_ROOT);
 
-Hash SwitchedLeafHash(std::string_view event) {
-  return tree_is_out ? Hash{} : RealLeafHash(event);
-}
+Hash SwitchedLeafHash(std::string_view event) { return tree_is_out ? Hash{} : RealLeafHash(event); }
 
 void SwitchedAppend(MerkleFrontier* frontier, const Hash& leaf,
                     std::vector<MerkleNode>* completed) {

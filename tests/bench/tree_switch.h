@@ -1,8 +1,8 @@
 // The Merkle tree, taken out: what it costs can only be measured against a store without one.
 //
 // No option of the store leaves the tree out, and none is to: a switch that is there can be thrown.
-// So the linker puts functions of this binary in the place of the tree's (CMakeLists.txt: --wrap), and
-// these pass on to the real ones unless TakeOutTree was called. denierd knows nothing of it.
+// So the linker puts functions of this binary in the place of the tree's (CMakeLists.txt: --wrap),
+// and these pass on to the real ones unless TakeOutTree was called. denierd knows nothing of it.
 #ifndef DENIER_TESTS_BENCH_TREE_SWITCH_H_
 #define DENIER_TESTS_BENCH_TREE_SWITCH_H_
 

@@ -234,8 +234,7 @@ class HistoryEvents::Writer {
     } else if (open_.empty()) {
       Engage(year);
     } else {
-      std::swap(open_[static_cast<std::size_t>(Any(static_cast<int>(open_.size())))],
-                open_.back());
+      std::swap(open_[static_cast<std::size_t>(Any(static_cast<int>(open_.size())))], open_.back());
       Advance(open_.back(), year);
       if (open_.back().steps == kStepsAfterEngage) open_.pop_back();
     }
@@ -326,9 +325,7 @@ class HistoryEvents::Writer {
   }
 
   // From 0 to `below` - 1.
-  int Any(int below) {
-    return static_cast<int>(random_() % static_cast<std::uint64_t>(below));
-  }
+  int Any(int below) { return static_cast<int>(random_() % static_cast<std::uint64_t>(below)); }
 
   const std::uint64_t events_;
   const bool hashed_;
@@ -362,8 +359,8 @@ absl::StatusOr<History> WriteHistory(const std::string& folder, std::uint64_t co
   std::uint64_t event_bytes = 0;
   while (events.history().events < count) {
     // Small batches in the odd half-million, large ones in the even: half of the events each.
-    const std::uint64_t stretch = std::min<std::uint64_t>(500'000, std::max<std::uint64_t>(
-                                                                       count / 20, 1'000));
+    const std::uint64_t stretch =
+        std::min<std::uint64_t>(500'000, std::max<std::uint64_t>(count / 20, 1'000));
     const bool small = events.history().events / stretch % 2 == 1;
     const std::uint64_t size =
         std::min(small ? 1 + random() % 32 : 1000, count - events.history().events);
@@ -373,8 +370,8 @@ absl::StatusOr<History> WriteHistory(const std::string& folder, std::uint64_t co
       const absl::StatusOr<const Event*> event = events.Next();
       if (!event.ok()) return event.status();
       if (position < kRedecided) {
-        const auto wrong = rules::Redecide(books, static_cast<std::int64_t>(position), **event,
-                                           nullptr, HashOf);
+        const auto wrong =
+            rules::Redecide(books, static_cast<std::int64_t>(position), **event, nullptr, HashOf);
         if (wrong.has_value()) return absl::InternalError(rules::Describe(*wrong));
         if (absl::Status folded = books.Fold(**event, position); !folded.ok()) return folded;
       }
