@@ -1,0 +1,319 @@
+#include "tests/bench/logs.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "projections/past.h"
+#include "projections/reports.h"
+#include "store/batch.h"
+#include "store/data_directory.h"
+#include "tests/bench/ledger.h"
+#include "tests/bench/load_client.h"
+#include "tests/bench/postgres_trial.h"
+#include "tests/bench/raw_store.h"
+#include "tests/bench/scan.h"
+
+namespace denier::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point begun) {
+  return std::chrono::duration<double>(Clock::now() - begun).count();
+}
+
+constexpr std::size_t kBatchEvents = 1000;
+
+// Batches of 1000 events as they stand in a log, cut out of the history in `data`.
+struct Batches {
+  std::vector<std::vector<std::string>> events;
+  std::vector<std::string> packed;  // as they lie on disk, with a header
+};
+
+absl::StatusOr<Batches> CutBatches(const std::string& data, std::size_t count) {
+  const auto log = store::Log::OpenReadOnly(data);
+  if (!log.ok()) return log.status();
+  Batches batches;
+  store::Log::Reader reader = (*log)->ReadFrom(kSetupEvents);
+  store::Batch batch;
+  std::vector<std::string> events;
+  while (batches.events.size() < count) {
+    const auto stored = reader.Next();
+    if (!stored.ok()) return stored.status();
+    if (*stored == nullptr) {
+      reader = (*log)->ReadFrom(kSetupEvents);  // a short history gives its events again
+      continue;
+    }
+    for (const std::string_view event : (*stored)->events) {
+      events.emplace_back(event);
+      batch.Add(event);
+      if (events.size() < kBatchEvents) continue;
+      batches.events.push_back(std::exchange(events, {}));
+      batches.packed.push_back(std::string(36, 'h') + batch.bytes());
+      batch.Clear();
+      if (batches.events.size() == count) break;
+    }
+  }
+  return batches;
+}
+
+absl::Status CheckSums(const Totals& totals, const Totals& expected) {
+  for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
+    for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
+      if (totals.At(envelope, year) != expected.At(envelope, year)) {
+        return absl::InternalError(absl::StrCat("the replayed books of ", EnvelopeId(envelope),
+                                                " in ", year,
+                                                " are not those of the history that was written"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSums(const Scanned& scanned, const History& history) {
+  Cell sum;
+  for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
+    sum += history.totals.OfYear(year);
+  }
+  if (scanned.events == history.events && scanned.engaged == sum.engaged &&
+      scanned.paid == sum.paid && scanned.requested == sum.held + sum.paid) {
+    return absl::OkStatus();
+  }
+  return absl::InternalError("the scan's sums are not those of the history that was written");
+}
+
+// The balances of the bench's agreement from every event of `log`, as Denier makes them where there
+// are no rows.
+absl::StatusOr<projections::AgreementRows> ReplayAgreement(const store::Log& log) {
+  projections::Past past(log);
+  const auto rows = past.At(std::string(kAgreement), {.next = log.head().next},
+                            projections::Depth::kTotals, [] { return false; });
+  if (!rows.ok()) return rows.status();
+  return projections::ReadAgreement(*rows, kAgreement);
+}
+
+std::string EventRates(double denier, double against) {
+  std::array<char, 96> text{};
+  std::snprintf(text.data(), text.size(), "last round here: %.0f events/s against %.0f/s", denier,
+                against);
+  return text.data();
+}
+
+// How much both keep of an event, once they have tidied up. Files do not vary from round to round.
+absl::Status MeasureBytes(Session& session, const Prepared& prepared, Postgres& postgres) {
+  const std::string folder = session.FreshPath("compacted");
+  absl::Status status = CopyDataFolder(prepared.folder, folder);
+  if (status.ok()) status = Compact(folder);
+  if (!status.ok()) return status;
+  const auto events = static_cast<double>(prepared.history.events);
+  const double denier = static_cast<double>(BytesIn(folder)) / events;
+  std::filesystem::remove_all(folder);
+  const auto bytes = postgres.Bytes();
+  if (!bytes.ok()) return bytes.status();
+  const double against = static_cast<double>(*bytes) / events;
+  session.measured().Add("bytes_per_event", denier / against);
+  std::array<char, 96> text{};
+  std::snprintf(text.data(), text.size(), "%.0f bytes an event against %.0f", denier, against);
+  session.measured().Note("bytes_per_event", text.data());
+  return absl::OkStatus();
+}
+
+// The journal that `denier export ledger` makes of the history, with its figures alone.
+absl::StatusOr<std::string> ExportJournal(Session& session, const Prepared& prepared) {
+  const auto trial = Trial::Start(session, prepared);
+  if (!trial.ok()) return trial.status();
+  const std::string whole = session.FreshPath("whole.ledger");
+  const std::string command =
+      absl::StrCat(ProgramBeside("denier"), " --server ", (*trial)->server().address(),
+                   " export ledger --out ", whole, " >", whole, ".err 2>&1");
+  if (std::system(command.c_str()) != 0) {
+    return absl::InternalError(absl::StrCat("denier export: see ", whole, ".err"));
+  }
+  Session::Say("the journal is exported");
+  const std::string figures = session.FreshPath("figures.ledger");
+  if (absl::Status status = WriteFiguresOnly(whole, figures); !status.ok()) return status;
+  return figures;
+}
+
+// The yearly execution out of the log of a folder that has nothing else.
+absl::StatusOr<v1::GetYearlyExecutionResponse> ReportFromLog(const std::string& data) {
+  const auto log = store::Log::OpenReadOnly(data);
+  if (!log.ok()) return log.status();
+  const auto agreement = ReplayAgreement(**log);
+  if (!agreement.ok()) return agreement.status();
+  return projections::YearlyExecution(*agreement);
+}
+
+// What ledger says of each envelope and year is what was written.
+absl::Status CompareAccounts(const std::map<std::string, std::int64_t>& cents,
+                             const Totals& totals) {
+  const auto balance = [&](const std::string& account) {
+    const auto found = cents.find(account);
+    return found == cents.end() ? 0 : found->second;
+  };
+  for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
+    for (int year = kFirstYear; year < kFirstYear + kYears; ++year) {
+      const std::string place =
+          absl::StrCat(std::string(kAgreement), ":", EnvelopeId(envelope), ":", year, ":");
+      const Cell& cell = totals.At(envelope, year);
+      if (balance("AE:" + place + "engaged") != cell.engaged ||
+          balance("CP:" + place + "paid") != cell.paid) {
+        return absl::InternalError(
+            absl::StrCat("ledger's balances of ", place, " are not those that were written"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status MeasureAppend(Session& session) {
+  const auto prepared = session.ShortHistory();
+  if (!prepared.ok()) return prepared.status();
+  const auto batches = CutBatches((*prepared)->folder, 100);
+  if (!batches.ok()) return batches.status();
+  const std::string data = session.FreshPath("append");
+  const auto directory = store::DataDirectory::Open(data, /*initialize=*/true);
+  if (!directory.ok()) return directory.status();
+  auto log = store::Log::Open(data, {.initialize = true});
+  if (!log.ok()) return log.status();
+  auto raw = RawStore::Create((*prepared)->folder, session.FreshPath("raw"));
+  if (!raw.ok()) return raw.status();
+
+  store::Batch batch;
+  std::uint64_t appended = 0;
+  std::uint64_t put = 0;
+  for (int round = 0; round <= session.options().rounds; ++round) {
+    const double time = session.options().load_seconds / 2;
+    std::array<double, 2> rates{};
+    auto begun = Clock::now();
+    std::uint64_t count = 0;
+    for (; SecondsSince(begun) < time || count < 20; ++count) {
+      batch.Clear();
+      for (const std::string& event : batches->events[count % batches->events.size()]) {
+        batch.Add(event);
+      }
+      const auto at = (*log)->Append(batch, (*log)->head().next);
+      if (!at.ok()) return at.status();
+    }
+    rates[0] = static_cast<double>(count * kBatchEvents) / SecondsSince(begun);
+    appended += count * kBatchEvents;
+
+    begun = Clock::now();
+    for (count = 0; SecondsSince(begun) < time || count < 20; ++count) {
+      const std::string& value = batches->packed[count % batches->packed.size()];
+      if (absl::Status status = raw->Put(kBatchEvents * put++, value); !status.ok()) return status;
+    }
+    rates[1] = static_cast<double>(count * kBatchEvents) / SecondsSince(begun);
+    if (round == 0) continue;
+    session.measured().Add("append_vs_raw", rates[0] / rates[1]);
+    session.measured().Note("append_vs_raw", EventRates(rates[0], rates[1]));
+  }
+  if ((*log)->head().next != appended) return absl::InternalError("appended events are missing");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Totals> ReplayBooks(const store::Log& log) {
+  const auto agreement = ReplayAgreement(log);
+  if (!agreement.ok()) return agreement.status();
+  Totals totals;
+  for (const projections::EnvelopeRows& envelope : agreement->envelopes) {
+    const int number = std::atoi(envelope.envelope.envelope_id().c_str() + 4);  // "env-007"
+    for (const auto& [year, balances] : envelope.years) {
+      using projections::Account;
+      using projections::Ledger;
+      totals.At(number, year) = {balances.total(Ledger::kAe, Account::kEngaged),
+                                 balances.total(Ledger::kCp, Account::kHeld),
+                                 balances.total(Ledger::kCp, Account::kPaid),
+                                 balances.total(Ledger::kOutstanding, Account::kOutstanding)};
+    }
+  }
+  return totals;
+}
+
+absl::Status MeasureReplay(Session& session) {
+  const auto prepared = session.LongHistory();
+  if (!prepared.ok()) return prepared.status();
+  const History& history = (*prepared)->history;
+  const auto events = static_cast<double>(history.events);
+  const auto postgres = LoadHistory(session, history.events);
+  if (!postgres.ok()) return postgres.status();
+  const auto log = store::Log::OpenReadOnly((*prepared)->folder);
+  if (!log.ok()) return log.status();
+  const auto raw = OpenToRead((*prepared)->folder + "/log");
+  if (!raw.ok()) return raw.status();
+
+  for (int round = 0; round <= session.options().rounds; ++round) {
+    auto begun = Clock::now();
+    const auto scanned = ScanLog(**raw);
+    const double scan_seconds = SecondsSince(begun);
+    if (!scanned.ok()) return scanned.status();
+    if (absl::Status wrong = CheckSums(*scanned, history); !wrong.ok()) return wrong;
+
+    begun = Clock::now();
+    const auto totals = ReplayBooks(**log);
+    const double replay_seconds = SecondsSince(begun);
+    if (!totals.ok()) return totals.status();
+    if (absl::Status wrong = CheckSums(*totals, history.totals); !wrong.ok()) return wrong;
+
+    const auto sums = (*postgres)->SumEvents();
+    if (!sums.ok()) return sums.status();
+    if (absl::Status wrong = CompareBalances(sums->rows, history.totals); !wrong.ok()) {
+      return wrong;
+    }
+    if (round == 0) continue;  // it brings the files into memory, for all
+    session.measured().Add("replay_vs_scan", scan_seconds / replay_seconds);
+    session.measured().Note("replay_vs_scan",
+                            EventRates(events / replay_seconds, events / scan_seconds));
+    session.measured().Add("replay_vs_postgres", sums->seconds / replay_seconds);
+    session.measured().Note("replay_vs_postgres",
+                            EventRates(events / replay_seconds, events / sums->seconds));
+    Session::Say(absl::StrCat("  replay, round ", round, " of ", session.options().rounds));
+  }
+  return MeasureBytes(session, **prepared, **postgres);
+}
+
+absl::Status MeasureReport(Session& session) {
+  const auto prepared = session.ReportedHistory();
+  if (!prepared.ok()) return prepared.status();
+  const History& history = (*prepared)->history;
+  const auto journal = ExportJournal(session, **prepared);
+  if (!journal.ok()) return journal.status();
+  const std::string folder = session.FreshPath("report");
+  if (absl::Status copied = CopyDataFolder((*prepared)->folder, folder); !copied.ok()) {
+    return copied;
+  }
+  std::filesystem::remove_all(folder + "/views");
+
+  for (int round = 0; round < session.options().rounds; ++round) {
+    const auto begun = Clock::now();
+    const auto report = ReportFromLog(folder);
+    const double seconds = SecondsSince(begun);
+    if (!report.ok()) return report.status();
+    if (absl::Status wrong = Compare(*report, history.totals); !wrong.ok()) return wrong;
+
+    const auto ledger = RunLedger(*journal);
+    if (!ledger.ok()) return ledger.status();
+    if (absl::Status wrong = CompareAccounts(ledger->cents, history.totals); !wrong.ok()) {
+      return wrong;
+    }
+    session.measured().Add("report_vs_ledger", ledger->seconds / seconds);
+    std::array<char, 96> text{};
+    std::snprintf(text.data(), text.size(), "last round here: %.2f s against %.1f s", seconds,
+                  ledger->seconds);
+    session.measured().Note("report_vs_ledger", text.data());
+    Session::Say(absl::StrCat("  report, round ", round + 1, " of ", session.options().rounds));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace denier::bench

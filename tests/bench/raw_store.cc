@@ -1,0 +1,192 @@
+#include "tests/bench/raw_store.h"
+
+#include <rocksdb/convenience.h>
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/utilities/options_util.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "denier/events/v1/event.pb.h"
+#include "projections/books.h"
+#include "projections/event_version.h"
+#include "store/encoding.h"
+
+namespace denier::bench {
+namespace {
+
+absl::Status ToStatus(const rocksdb::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("raw RocksDB: ", status.ToString()));
+}
+
+struct Settings {
+  rocksdb::DBOptions database;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+};
+
+// Those that the database at `path` was opened with last.
+absl::StatusOr<Settings> SettingsOf(const std::string& path) {
+  Settings settings;
+  const rocksdb::ConfigOptions config;
+  if (absl::Status loaded = ToStatus(
+          rocksdb::LoadLatestOptions(config, path, &settings.database, &settings.families));
+      !loaded.ok()) {
+    return loaded;
+  }
+  // RocksDB does not write this one down.
+  settings.database.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  return settings;
+}
+
+// A database and its families, closed in the end.
+class Opened {
+ public:
+  static absl::StatusOr<Opened> Open(const std::string& path) {
+    const absl::StatusOr<Settings> settings = SettingsOf(path);
+    if (!settings.ok()) return settings.status();
+    Opened opened;
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status =
+        rocksdb::DB::Open(settings->database, path, settings->families, &opened.families_, &db);
+    opened.db_.reset(db);
+    if (!status.ok()) return ToStatus(status);
+    return opened;
+  }
+  Opened(Opened&&) = default;
+  Opened& operator=(Opened&&) = delete;
+  ~Opened() {
+    if (db_ == nullptr) return;
+    for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+  }
+
+  rocksdb::DB& db() const { return *db_; }
+  const std::vector<rocksdb::ColumnFamilyHandle*>& families() const { return families_; }
+  rocksdb::ColumnFamilyHandle* Family(std::string_view name) const {
+    for (rocksdb::ColumnFamilyHandle* family : families_) {
+      if (family->GetName() == name) return family;
+    }
+    return nullptr;
+  }
+
+ private:
+  Opened() = default;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+};
+
+std::string LogOf(const std::string& data) { return data + "/log"; }
+
+// The generation of rows that is served.
+std::string RowsOf(const std::string& data) {
+  std::string name;
+  std::ifstream(data + "/views/CURRENT") >> name;
+  return data + "/views/" + name;
+}
+
+std::string BatchKey(std::uint64_t first) {
+  std::string key = "b";
+  store::AppendBigEndian64(first, &key);
+  return key;
+}
+
+// Folds the events of the log from `next` on into books whose rows lie in `rows`.
+absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next) {
+  projections::Books books(
+      [&](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
+        std::string row;
+        const rocksdb::Status status = rows.db().Get(rocksdb::ReadOptions(), key, &row);
+        if (status.IsNotFound()) return std::nullopt;
+        if (!status.ok()) return ToStatus(status);
+        return row;
+      });
+  events::v1::Event event;
+  const std::unique_ptr<rocksdb::Iterator> it(log.db().NewIterator(rocksdb::ReadOptions()));
+  for (it->SeekForPrev(BatchKey(next)); it->Valid() && it->key()[0] == 'b'; it->Next()) {
+    std::uint64_t position = store::ReadBigEndian64({it->key().data() + 1, 8});
+    std::string_view events(it->value().data() + 36, it->value().size() - 36);
+    while (!events.empty()) {
+      const std::size_t size = store::ReadLittleEndian32(events);
+      if (position >= next) {
+        absl::Status status = projections::DecodeEvent(events.substr(4, size), position, event);
+        if (status.ok()) status = books.Fold(event, position);
+        if (!status.ok()) return status;
+      }
+      events.remove_prefix(4 + size);
+      ++position;
+    }
+  }
+  return ToStatus(it->status());
+}
+
+}  // namespace
+
+absl::StatusOr<RawStore> RawStore::Create(const std::string& data, const std::string& path) {
+  absl::StatusOr<Settings> settings = SettingsOf(LogOf(data));
+  if (!settings.ok()) return settings.status();
+  settings->database.create_if_missing = true;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(settings->database, path, settings->families, &handles, &db);
+  if (!status.ok()) return ToStatus(status);
+  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  return RawStore(std::unique_ptr<rocksdb::DB>(db));
+}
+
+absl::Status RawStore::Put(std::uint64_t key, std::string_view value) {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return ToStatus(db_->Put(options, BatchKey(key), {value.data(), value.size()}));
+}
+
+absl::Status Compact(const std::string& data) {
+  for (const std::string& path : {LogOf(data), RowsOf(data)}) {
+    const absl::StatusOr<Opened> opened = Opened::Open(path);
+    if (!opened.ok()) return opened.status();
+    rocksdb::CompactRangeOptions all;
+    all.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    for (rocksdb::ColumnFamilyHandle* family : opened->families()) {
+      rocksdb::Status status = opened->db().Flush(rocksdb::FlushOptions(), family);
+      if (status.ok()) status = opened->db().CompactRange(all, family, nullptr, nullptr);
+      if (!status.ok()) return ToStatus(status);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> OpenBare(const std::string& data) {
+  const auto begun = std::chrono::steady_clock::now();
+  const absl::StatusOr<Opened> log = Opened::Open(LogOf(data));
+  if (!log.ok()) return log.status();
+  const absl::StatusOr<Opened> rows = Opened::Open(RowsOf(data));
+  if (!rows.ok()) return rows.status();
+  std::string cursor;
+  const rocksdb::Status read =
+      rows->db().Get(rocksdb::ReadOptions(), rows->Family("cursors"), "rows", &cursor);
+  if (!read.ok()) return ToStatus(read);
+  if (absl::Status folded = FoldTail(*log, *rows, store::ReadLittleEndian64(cursor));
+      !folded.ok()) {
+    return folded;
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+}
+
+absl::StatusOr<std::unique_ptr<rocksdb::DB>> OpenToRead(const std::string& path) {
+  const absl::StatusOr<Settings> settings = SettingsOf(path);
+  if (!settings.ok()) return settings.status();
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(settings->database, path, settings->families, &handles, &db);
+  if (!status.ok()) return ToStatus(status);
+  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  return std::unique_ptr<rocksdb::DB>(db);
+}
+
+}  // namespace denier::bench

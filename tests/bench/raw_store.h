@@ -1,0 +1,45 @@
+// RocksDB with nothing of ours around it, set as Denier sets it: the options are read from the
+// folder of a Denier. What the store and a start are held against.
+#ifndef DENIER_TESTS_BENCH_RAW_STORE_H_
+#define DENIER_TESTS_BENCH_RAW_STORE_H_
+
+#include <rocksdb/db.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace denier::bench {
+
+// A new database with the options of the log in the data folder `data`. Not thread-safe.
+class RawStore {
+ public:
+  static absl::StatusOr<RawStore> Create(const std::string& data, const std::string& path);
+
+  // Puts one value under a key of 9 bytes, as a batch has, and syncs. What must be done to make so
+  // many bytes durable, and nothing else.
+  absl::Status Put(std::uint64_t key, std::string_view value);
+
+ private:
+  explicit RawStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+// Merges all files of the data folder of a stopped server, so that its size is that of what it
+// holds.
+absl::Status Compact(const std::string& data);
+
+// Opens both databases of the data folder of a killed server and folds the events that the rows
+// miss. How long that took, in seconds.
+absl::StatusOr<double> OpenBare(const std::string& data);
+
+// The database at `path`, for reading only, as it sets itself.
+absl::StatusOr<std::unique_ptr<rocksdb::DB>> OpenToRead(const std::string& path);
+
+}  // namespace denier::bench
+
+#endif  // DENIER_TESTS_BENCH_RAW_STORE_H_
