@@ -20,7 +20,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="denier-test-") as folder:
         file = pathlib.Path(folder) / "figures.json"
         pathlib.Path(folder).chmod(0o755)  # PostgreSQL works below it as somebody else
-        subprocess.run([bench, "--quick", "--seconds", "0.1", "--events", "20000", "--folder", folder,
+        subprocess.run([bench, "--quick", "--seconds", "0.05", "--events", "10000", "--folder", folder,
                         "--json", file], check=True)
         figures = json.loads(file.read_text())
     assert FIGURES <= set(figures), f"missing: {FIGURES - set(figures)}"
