@@ -197,20 +197,31 @@ std::string ReadAll(int file) {
   }
 }
 
-int FreePort() {
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  int port = 0;
-  if (bind(probe, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-      getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
-    port = ntohs(address.sin_port);
+// A port of the loopback that nobody else is given while this object lives; the server may listen
+// on it, since both sides allow the address to be shared and this one does not listen.
+class ReservedPort {
+ public:
+  ReservedPort() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;
+    setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+        getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
+      number_ = ntohs(address.sin_port);
+    }
   }
-  close(probe);
-  return port;
-}
+  ~ReservedPort() { close(socket_); }
+  ReservedPort(const ReservedPort&) = delete;
+  ReservedPort& operator=(const ReservedPort&) = delete;
+  int number() const { return number_; }
+
+ private:
+  int socket_;
+  int number_ = 0;
+};
 
 std::string RandomPassword() {
   std::random_device random;
@@ -220,7 +231,7 @@ std::string RandomPassword() {
 }
 
 // What an expert sets on a machine for this server alone, without giving up anything of durability.
-std::string Settings(int port, const std::string& folder, const std::vector<std::string>& more) {
+std::string Settings(int port, const std::vector<std::string>& more) {
   const std::int64_t memory_mib =
       std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / (1024 * 1024);
   const std::int64_t buffers_mib = std::clamp<std::int64_t>(memory_mib / 4, 128, 8192);
@@ -228,7 +239,7 @@ std::string Settings(int port, const std::string& folder, const std::vector<std:
   std::vector<std::string> lines = {
       "listen_addresses = '127.0.0.1'",
       absl::StrCat("port = ", port),
-      absl::StrCat("unix_socket_directories = '", folder, "'"),
+      "unix_socket_directories = ''",
       "max_connections = 100",
       // Durable.
       "fsync = on",
@@ -285,11 +296,11 @@ class Server {
     std::string folder = std::filesystem::absolute(parent) / "denier-postgres-XXXXXX";
     if (mkdtemp(folder.data()) == nullptr) return Failed(folder, std::strerror(errno));
     server->folder_ = folder;
-    server->port_ = FreePort();
+    const ReservedPort port;
+    server->port_ = port.number();
     server->password_ = RandomPassword();
-    for (const auto& [name, text] :
-         {std::pair{"/settings", Settings(server->port_, folder, settings)},
-          std::pair{"/password", server->password_ + "\n"}}) {
+    for (const auto& [name, text] : {std::pair{"/settings", Settings(server->port_, settings)},
+                                     std::pair{"/password", server->password_ + "\n"}}) {
       if (const absl::Status status = WriteOwnFile(folder + name, text); !status.ok()) {
         return status;
       }
@@ -418,15 +429,10 @@ class Connection {
  public:
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const Server& server) {
     const std::string port = absl::StrCat(server.port());
-    const bool tcp = getenv("TRIAL_TCP") != nullptr;
     const std::array<const char*, 6> names = {"host", "port",     "dbname",
                                               "user", "password", nullptr};
-    const std::array<const char*, 6> values = {tcp ? "127.0.0.1" : server.folder().c_str(),
-                                               port.c_str(),
-                                               "postgres",
-                                               "denier",
-                                               server.password().c_str(),
-                                               nullptr};
+    const std::array<const char*, 6> values = {
+        "127.0.0.1", port.c_str(), "postgres", "denier", server.password().c_str(), nullptr};
     auto connection = std::unique_ptr<Connection>(
         new Connection(PQconnectdbParams(names.data(), values.data(), 0)));
     if (PQstatus(connection->get()) != CONNECTION_OK) {
@@ -949,8 +955,9 @@ absl::StatusOr<EngageAnswer> Postgres::Engage(const Engagement& command,
 absl::StatusOr<Rate> Postgres::EngageEach(const EngagementSource& source, std::uint64_t first,
                                           std::uint64_t count, absl::Duration at_most,
                                           int connections) {
-  const int threads =
-      std::min(connections, getenv("TRIAL_THREADS") ? atoi(getenv("TRIAL_THREADS")) : 1);
+  // On two processors one thread that waits for all connections leaves the most to the server.
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  const int threads = std::min(connections, std::clamp(processors / 2, 1, 4));
   Commands commands(source, first, count);
   std::vector<std::unique_ptr<EngageLoop>> loops;
   for (int i = 0; i < threads; ++i) {
