@@ -138,7 +138,7 @@ class Sequencer::Decider {
   // Accepted and not a dry run, or `fold`: the event is folded and is the tail's last.
   Outcome DecideOne(const v1::Command& command, const store::Hash& content,
                     const events::v1::Principal& actor, bool in_group, std::size_t room);
-  Outcome Accept(const v1::Command& command, Event event, bool in_group, std::size_t room);
+  Outcome Accept(const v1::Command& command, const Event& event, bool in_group, std::size_t room);
   Outcome Repeat(const v1::Command& command, const store::Hash& content, Position position);
   Outcome Damaged(const absl::Status& status);
   void ForgetFrom(Position position);
@@ -258,10 +258,10 @@ Outcome Sequencer::Decider::DecideOne(const v1::Command& command, const store::H
   last_recorded_us_ = std::max(options_.now_us(), last_recorded_us_);
   event.set_recorded_time_us(last_recorded_us_);
   event.set_request_sha256(content.data(), content.size());
-  return Accept(command, std::move(event), in_group, room);
+  return Accept(command, event, in_group, room);
 }
 
-Outcome Sequencer::Decider::Accept(const v1::Command& command, Event event, bool in_group,
+Outcome Sequencer::Decider::Accept(const v1::Command& command, const Event& event, bool in_group,
                                    std::size_t room) {
   std::string bytes = event.SerializeAsString();
   if (bytes.size() + kPackedEventOverhead > room) {
@@ -491,7 +491,7 @@ void Sequencer::DecideInTurn() {
       std::vector<Waiting> waiting = TakeWholeQueue();
       lock.unlock();
       Reject(open, refusal);
-      Reject(std::move(waiting), refusal);
+      Reject(waiting, refusal);
       return;  // Submit answers from now on
     }
 
@@ -524,8 +524,8 @@ void Sequencer::DecideInTurn() {
     if (stopping_) {
       std::vector<Waiting> waiting = TakeWholeQueue();
       lock.unlock();
-      Reject(std::move(waiting),
-             rules::Refuse(v1::ERROR_REASON_STOPPING, "the server is stopping"));
+      Reject(waiting, rules::Refuse(v1::ERROR_REASON_STOPPING, "the server is stopping"));
+      waiting.clear();  // not under the lock: their callbacks go with them
       lock.lock();
       if (open.answers.empty() && !committing_ && !disk_full_ && failure_.ok()) return;
       continue;
@@ -656,8 +656,8 @@ void Sequencer::Reject(Round& round, const Refusal& refusal) {
   round.answers.clear();
 }
 
-void Sequencer::Reject(std::vector<Waiting> waiting, const Refusal& refusal) {
-  for (Waiting& one : waiting) {
+void Sequencer::Reject(const std::vector<Waiting>& waiting, const Refusal& refusal) {
+  for (const Waiting& one : waiting) {
     one.submission.done(AnswerAll(one.submission.commands.size(), refusal));
   }
 }

@@ -137,7 +137,7 @@ class Sequencer {
 
   absl::Status Commit(Round& round);
   void Reject(Round& round, const rules::Refusal& refusal);
-  void Reject(std::vector<Waiting> waiting, const rules::Refusal& refusal);
+  void Reject(const std::vector<Waiting>& waiting, const rules::Refusal& refusal);
 
   store::Log& log_;
   projections::Runner& runner_;

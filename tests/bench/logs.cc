@@ -95,8 +95,7 @@ absl::Status CheckSums(const Scanned& scanned, const History& history) {
 absl::StatusOr<projections::AgreementRows> ReplayAgreement(const store::Log& log) {
   projections::Past past(log);
   const auto rows = past.At(std::string(kAgreement), {.next = log.head().next},
-                            projections::Depth::kTotals, /*stored=*/nullptr,
-                            [] { return false; });
+                            projections::Depth::kTotals, /*stored=*/nullptr, [] { return false; });
   if (!rows.ok()) return rows.status();
   return projections::ReadAgreement(*rows, kAgreement);
 }

@@ -36,8 +36,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr char kBin[] = "/usr/lib/postgresql/15/bin";
 constexpr char kSource[] = DENIER_BENCH_SOURCE_DIR;
-constexpr int kAllocated = 30;  // the facts' fields in event.proto
-constexpr int kEngaged = 50;
+constexpr int kAllocated = 30;  // the fact's field in event.proto
 
 // Types of parameters, by their number in PostgreSQL's catalogue.
 constexpr Oid kInt4 = 23;
@@ -233,7 +232,7 @@ std::string RandomPassword() {
 // What an expert sets on a machine for this server alone, without giving up anything of durability.
 std::string Settings(int port, const std::vector<std::string>& more) {
   const std::int64_t memory_mib =
-      std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / (1024 * 1024);
+      std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / (std::int64_t{1024} * 1024);
   const std::int64_t buffers_mib = std::clamp<std::int64_t>(memory_mib / 4, 128, 8192);
   const unsigned processors = std::max(1U, std::thread::hardware_concurrency());
   std::vector<std::string> lines = {
@@ -807,7 +806,7 @@ using LoadedStreams = std::map<std::pair<std::string, int>, LoadedStream>;
 
 absl::Status CopyEvents(Connection& connection, std::uint64_t count, const FactSource& source,
                         LoadedStreams& streams) {
-  constexpr std::size_t kMessage = 256 * 1024;
+  constexpr std::size_t kMessage = std::size_t{256} << 10;
   if (const absl::Status status = connection.Run("COPY events FROM STDIN (FORMAT binary, FREEZE)");
       !status.ok()) {
     return status;

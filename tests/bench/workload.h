@@ -56,7 +56,8 @@ class Totals {
 
  private:
   static std::size_t Index(int envelope, int year) {
-    return static_cast<std::size_t>(envelope * kYears + (year - kFirstYear));
+    return static_cast<std::size_t>(envelope) * kYears +
+           static_cast<std::size_t>(year - kFirstYear);
   }
   std::array<Cell, std::size_t{kEnvelopes} * kYears> cells_{};
 };
