@@ -140,7 +140,7 @@ absl::StatusOr<Load> PostgresTrial::Run(Kind kind, Seconds time, int connections
   for (int envelope = 0; envelope < kEnvelopes; ++envelope) {
     for (int year = 0; year < kYears; ++year) {
       engaged_.At(envelope, kFirstYear + year).engaged +=
-          taken[static_cast<std::size_t>(envelope * kYears + year)];
+          taken[static_cast<std::size_t>(envelope) * kYears + static_cast<std::size_t>(year)];
     }
   }
   events_ += rate->accepted;

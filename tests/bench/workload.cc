@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 #include <random>
 #include <utility>
@@ -229,9 +228,7 @@ class HistoryEvents::Writer {
                                       std::max<std::uint64_t>(events_ - kSetupEvents, 1));
     Date(year);
     // Of the open ones any; and as many are opened as come to their end.
-    if (open_.size() < kOpen && Any(1 + kStepsAfterEngage) == 0) {
-      Engage(year);
-    } else if (open_.empty()) {
+    if (open_.empty() || (open_.size() < kOpen && Any(1 + kStepsAfterEngage) == 0)) {
       Engage(year);
     } else {
       std::swap(open_[static_cast<std::size_t>(Any(static_cast<int>(open_.size())))], open_.back());
@@ -445,7 +442,7 @@ grpc::ByteBuffer EngageCommands::Fill(const Pattern& pattern, std::uint64_t firs
                                       std::size_t places_a_command) {
   grpc::Slice slice(pattern.bytes.size());
   auto* bytes = const_cast<std::uint8_t*>(slice.begin());  // ours alone so far
-  std::memcpy(bytes, pattern.bytes.data(), pattern.bytes.size());
+  std::ranges::copy(pattern.bytes, bytes);
   for (std::size_t i = 0; i < pattern.digits.size(); ++i) {
     WriteDigits(reinterpret_cast<char*>(bytes + pattern.digits[i]), first + i / places_a_command);
   }
@@ -464,12 +461,12 @@ Engagement EngageCommands::At(std::uint64_t number) const {
   const Amount& amount = amounts_[number % kCycle];
   std::string digits(kNumberMark);
   WriteDigits(digits.data(), number);
-  std::string id = absl::StrCat(name_, "-", digits);
+  const std::string id = absl::StrCat(name_, "-", digits);
   return {.envelope = amount.envelope,
           .year = amount.year,
           .cents = amount.cents,
           .request_id = id,
-          .commitment_id = std::move(id)};
+          .commitment_id = id};
 }
 
 Totals EngageCommands::Engaged(std::uint64_t count) const {

@@ -73,8 +73,9 @@ class Bookkeeping {
       const std::lock_guard<std::mutex> lock(mutex_);
       said_.push_back(words);
     });
-    if (runner.ok()) runner_ = *std::move(runner);
-    return runner.status();
+    if (!runner.ok()) return runner.status();
+    runner_ = *std::move(runner);
+    return absl::OkStatus();
   }
   void Start() {
     const absl::Status started = TryStart();

@@ -205,7 +205,7 @@ TEST_P(TwoTimesSimulation, EveryFigureOfACommitmentAndOfAPaymentIsTheSumOfWhatIt
     v1::PaymentRequest payment;
     const bool of_commitment = IsCommitmentKey(key);
     ASSERT_TRUE(of_commitment ? commitment.ParseFromString(bytes) : payment.ParseFromString(bytes));
-    const auto explain = [&](const Message& row, v1::FigureName name) {
+    const auto explain = [&](const Message& row, const v1::FigureName& name) {
       const absl::StatusOr<Figure> figure = FindFigure(row, name);
       ASSERT_TRUE(figure.ok()) << figure.status() << name.ShortDebugString();
       const absl::Status explained = ExplainRegister(
