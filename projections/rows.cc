@@ -89,18 +89,20 @@ absl::Status Rows::FoldOne(const events::v1::Event& event, std::size_t bytes) {
 
 // The agreement's event before next().
 absl::Status Rows::CountEvent(const std::string& agreement_id) {
-  auto it = progress_.find(agreement_id);
-  if (it == progress_.end()) {
-    const auto stored = views_->Get(ProgressKey(agreement_id));
-    if (!stored.ok()) return OfRows(stored.status());
+  absl::Status loaded;
+  const auto load = [&](const std::string& key) -> std::optional<std::int64_t> {
+    const auto stored = views_->Get(key);
     views::v1::AgreementProgress row;
-    if (stored->has_value() && !row.ParseFromString(**stored)) {
-      return OfRows(absl::DataLossError("the progress of " + agreement_id + " does not decode"));
+    if (!stored.ok()) {
+      loaded = stored.status();
+    } else if (stored->has_value() && !row.ParseFromString(**stored)) {
+      loaded = absl::DataLossError(absl::StrCat("the row ", key, " does not decode"));
     }
-    it = progress_.emplace(agreement_id, Progress{.events = row.events()}).first;
-  }
-  it->second.changed = true;
-  if (++it->second.events % kEventsASnapshot != 0) return absl::OkStatus();
+    return row.events();
+  };
+  std::int64_t& events = progress_.Mutable(ProgressKey(agreement_id), next_ - 1, load);
+  if (!loaded.ok()) return OfRows(loaded);
+  if (++events % kEventsASnapshot != 0) return absl::OkStatus();
   write_.Put(SnapshotKey(agreement_id, next_), TotalsSnapshot(books_, agreement_id));
   return books_.status().ok() ? absl::OkStatus() : OfRows(books_.status());
 }
@@ -112,13 +114,11 @@ bool Rows::IsCommitDue() const {
 absl::Status Rows::Commit(const Cursor& cursor) {
   if (committed_ == 0) write_.Put(kFormatKey, FormatRow());
   books_.TakeChanges([&](const std::string& key, const std::string& row) { write_.Put(key, row); });
-  for (auto& [agreement_id, progress] : progress_) {
-    if (!progress.changed) continue;
-    progress.changed = false;
+  progress_.TakeChanges([&](const std::string& key, const std::int64_t& events) {
     views::v1::AgreementProgress row;
-    row.set_events(progress.events);
-    write_.Put(ProgressKey(agreement_id), row.SerializeAsString());
-  }
+    row.set_events(events);
+    write_.Put(key, row.SerializeAsString());
+  });
   if (absl::Status committed = views_->Commit(std::exchange(write_, Views::Write()), cursor);
       !committed.ok()) {
     return OfRows(committed);

@@ -18,11 +18,11 @@
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
+#include "projections/table.h"
 #include "store/log.h"
 #include "store/position.h"
 #include "store/views.h"
@@ -82,12 +82,8 @@ class Rows {
   Books books_;
   store::Log::Reader reader_;
   store::Views::Write write_;
-  struct Progress {
-    std::int64_t events = 0;
-    bool changed = false;  // since the last commit
-  };
-  absl::flat_hash_map<std::string, Progress> progress_;  // by agreement
-  events::v1::Event event_;  // one, reused: a fresh one each time costs half the speed
+  Table<std::int64_t> progress_;  // events of each agreement so far
+  events::v1::Event event_;       // one, reused: a fresh one each time costs half the speed
   store::Position next_;
   store::Position committed_;
   store::Position flushed_;
