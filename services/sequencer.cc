@@ -49,6 +49,11 @@ Refusal RefusalOf(const absl::Status& failure) {
   return rules::Refuse(v1::ERROR_REASON_OUTCOME_UNKNOWN, failure.ToString());
 }
 
+Refusal FullDisk() {
+  return rules::Refuse(v1::ERROR_REASON_DISK_FULL,
+                       "the disk is at its low-water mark; nothing was written");
+}
+
 // The answer to an accepted command, from its event alone: a repetition gets the same one, for
 // ever.
 v1::CommandResult ResultOf(const v1::Command& command, const Event& event, Position position) {
@@ -497,8 +502,7 @@ void Sequencer::DecideInTurn() {
 
     if (disk_full_) {
       lock.unlock();
-      Reject(open, rules::Refuse(v1::ERROR_REASON_DISK_FULL,
-                                 "the disk is at its low-water mark; nothing was written"));
+      Reject(open, FullDisk());
       const absl::Status status = decider_->BeginAgain();
       open = Round();
       open.first = decider_->next();
@@ -549,6 +553,13 @@ void Sequencer::CommitInTurn() {
     lock.unlock();
 
     const absl::Status status = Commit(round);
+    if (absl::IsResourceExhausted(status)) {
+      Void(round, FullDisk());
+    } else if (!status.ok()) {
+      Void(round, RefusalOf(status));
+    }
+    // What has gone wrong is known before its answers leave: a client that frees some space when it
+    // hears of the full disk is not to find its next command among what was decided on it.
     lock.lock();
     if (absl::IsResourceExhausted(status)) {
       disk_full_ = true;
@@ -628,18 +639,12 @@ void Sequencer::Fail(const absl::Status& status, std::unique_lock<std::mutex>& l
   lock.lock();
 }
 
-// Makes the round durable: its answers may leave. If it cannot, it answers them.
-absl::Status Sequencer::Commit(Round& round) {
+// Makes the round durable: its answers may leave.
+absl::Status Sequencer::Commit(const Round& round) {
   if (!round.batch.empty()) {
     const auto start = std::chrono::steady_clock::now();
     const absl::StatusOr<Position> first = log_.Append(round.batch, round.first);
-    if (!first.ok()) {
-      Reject(round, absl::IsResourceExhausted(first.status())
-                        ? rules::Refuse(v1::ERROR_REASON_DISK_FULL,
-                                        "the disk is at its low-water mark; nothing was written")
-                        : RefusalOf(first.status()));
-      return first.status();
-    }
+    if (!first.ok()) return first.status();
     runner_.NotifyHead();
     if (options_.observer.committed) {
       options_.observer.committed(round.batch.size(),
@@ -650,9 +655,16 @@ absl::Status Sequencer::Commit(Round& round) {
   return absl::OkStatus();
 }
 
-// Answers everything in the round with `refusal`, whatever had been decided.
+// Whatever had been decided in the round, its answers tell that it was not written.
+void Sequencer::Void(Round& round, const Refusal& refusal) {
+  for (Answer& answer : round.answers) {
+    answer.outcomes = AnswerAll(answer.outcomes.size(), refusal);
+  }
+}
+
 void Sequencer::Reject(Round& round, const Refusal& refusal) {
-  for (Answer& answer : round.answers) answer.done(AnswerAll(answer.outcomes.size(), refusal));
+  Void(round, refusal);
+  for (Answer& answer : round.answers) answer.done(std::move(answer.outcomes));
   round.answers.clear();
 }
 

@@ -135,7 +135,8 @@ class Sequencer {
   std::vector<Waiting> TakeWholeQueue();
   void Fail(const absl::Status& status, std::unique_lock<std::mutex>& lock);
 
-  absl::Status Commit(Round& round);
+  absl::Status Commit(const Round& round);
+  void Void(Round& round, const rules::Refusal& refusal);
   void Reject(Round& round, const rules::Refusal& refusal);
   void Reject(const std::vector<Waiting>& waiting, const rules::Refusal& refusal);
 

@@ -297,6 +297,27 @@ TEST_F(SequencerTest, AFullDiskRefusesAndRoomLetsItGoOn) {
   EXPECT_EQ(Stored(Ledger::kAe, Account::kAvailable), 0);
 }
 
+TEST_F(SequencerTest, WhoeverHearsOfAFullDiskCanGoOnAtOnce) {
+  GivenAnEnvelope(10'00);
+  disk_->SetFreeSpace(0);
+  Answers again;
+  std::promise<std::vector<Outcome>> refused;
+  Submission submission;
+  submission.commands = {Engage("ec-1", "coaching", {{"l1", 10'00}})};
+  submission.content = {ContentHash(submission.commands.front())};
+  submission.actor = Officer();
+  submission.deadline = deadline_;
+  submission.done = [&](std::vector<Outcome> outcomes) {
+    disk_->SetFreeSpace(std::nullopt);
+    again = Send(Engage("ec-1", "coaching", {{"l1", 10'00}}), Officer());
+    AwaitTaken();
+    refused.set_value(std::move(outcomes));
+  };
+  sequencer_->Submit(std::move(submission));
+  EXPECT_THAT(refused.get_future().get(), ElementsAre(RefusedWith(v1::ERROR_REASON_DISK_FULL)));
+  EXPECT_THAT(again.get(), ElementsAre(AcceptedAt(3)));
+}
+
 TEST_F(SequencerTest, AFullDiskVoidsWhatWasDecidedOnIt) {
   GivenAnEnvelope(10'00);
   disk_->SetFreeSpace(0);
