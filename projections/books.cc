@@ -11,6 +11,7 @@ namespace denier::projections {
 namespace {
 
 bool ParseRow(const std::string& bytes, Balances& row) { return row.Parse(bytes); }
+bool ParseRow(const std::string& bytes, BodyYear& row) { return row.Parse(bytes); }
 bool ParseRow(const std::string& bytes, std::int64_t& reversed_by) {
   views::v1::Reversal row;
   if (!row.ParseFromString(bytes)) return false;
@@ -23,6 +24,7 @@ bool ParseRow(const std::string& bytes, Resource& row) {
 }
 
 std::string SerializeRow(const Balances& row) { return row.Serialize(); }
+std::string SerializeRow(const BodyYear& row) { return row.Serialize(); }
 std::string SerializeRow(const std::int64_t& reversed_by) {
   views::v1::Reversal row;
   row.set_position(reversed_by);
@@ -161,6 +163,7 @@ std::optional<Row> Books::Load(const std::string& key) const {
 // fold.cc loads rows too.
 template std::optional<v1::Agreement> Books::Load(const std::string& key) const;
 template std::optional<v1::Envelope> Books::Load(const std::string& key) const;
+template std::optional<BodyYear> Books::Load(const std::string& key) const;
 template std::optional<v1::Commitment> Books::Load(const std::string& key) const;
 template std::optional<v1::PaymentRequest> Books::Load(const std::string& key) const;
 template std::optional<std::int64_t> Books::Load(const std::string& key) const;
@@ -203,12 +206,34 @@ const Balances& Books::BalancesOf(std::string_view agreement_id, std::string_vie
   return found == nullptr ? kNothing : *found;
 }
 
-void Books::ForEachTotal(
-    std::string_view agreement_id,
-    absl::FunctionRef<void(const std::string& key, const std::string& row)> visit) const {
+const BodyYear& Books::BodyYearOf(std::string_view agreement_id, std::string_view body_id,
+                                  int fiscal_year) const {
+  static const BodyYear kNothing;
+  const BodyYear* found =
+      body_years_.Find(BodyYearKey(agreement_id, body_id, fiscal_year),
+                       [this](const std::string& key) { return Load<BodyYear>(key); });
+  return found == nullptr ? kNothing : *found;
+}
+
+void Books::ForEachYear(std::string_view agreement_id, RowVisitor visit) const {
   const v1::Agreement* agreement = FindAgreement(agreement_id);
   if (agreement == nullptr) return;
   visit(AgreementKey(agreement_id), SerializeRow(*agreement));
+  for (const std::string& body_id :
+       {agreement->delegating_body().body_id(), agreement->managing_body().body_id()}) {
+    for (const v1::YearStatus& year : agreement->years()) {
+      const std::string key = BodyYearKey(agreement_id, body_id, year.fiscal_year());
+      const BodyYear* sums =
+          body_years_.Find(key, [this](const std::string& key) { return Load<BodyYear>(key); });
+      if (sums != nullptr) visit(key, SerializeRow(*sums));
+    }
+  }
+}
+
+void Books::ForEachTotal(std::string_view agreement_id, RowVisitor visit) const {
+  ForEachYear(agreement_id, visit);
+  const v1::Agreement* agreement = FindAgreement(agreement_id);
+  if (agreement == nullptr) return;
   for (const std::string& envelope_id : agreement->envelope_ids()) {
     if (const v1::Envelope* envelope = FindEnvelope(agreement_id, envelope_id)) {
       visit(EnvelopeKey(agreement_id, envelope_id), SerializeRow(*envelope));
@@ -256,10 +281,14 @@ bool Books::WouldOverflow(std::string_view agreement_id, const PostingList& post
   // Half of what fits: no event moves the other half, since its amounts are bounded
   // (rules/form.cc).
   constexpr std::int64_t kMost = std::int64_t{1} << 62;
+  const auto beyond = [](std::int64_t total) { return total > kMost || total < -kMost; };
   return std::ranges::any_of(postings, [&](const Posting& posting) {
-    const std::int64_t total = BalancesOf(agreement_id, posting.envelope_id, posting.fiscal_year)
-                                   .total(posting.ledger, posting.account, posting.basis);
-    return total > kMost || total < -kMost;
+    const v1::Envelope* envelope = FindEnvelope(agreement_id, posting.envelope_id);
+    return beyond(BalancesOf(agreement_id, posting.envelope_id, posting.fiscal_year)
+                      .total(posting.ledger, posting.account, posting.basis)) ||
+           (envelope != nullptr &&
+            beyond(BodyYearOf(agreement_id, envelope->managing_body_id(), posting.fiscal_year)
+                       .total(posting.ledger, posting.account, posting.basis)));
   });
 }
 
@@ -291,15 +320,47 @@ absl::Status Books::Post(const events::v1::Event& event, store::Position positio
     before = &posting;
     if (absl::Status added = balances->Add(posting); !added.ok()) return added;
   }
+  return PostToBodies(event.agreement_id(), postings, position);
+}
+
+absl::Status Books::PostToBodies(std::string_view agreement_id, std::span<const Posting> postings,
+                                 store::Position position) {
+  BodyYear* sums = nullptr;
+  const Posting* before = nullptr;
+  for (const Posting& posting : postings) {
+    if (before == nullptr || before->envelope_id != posting.envelope_id ||
+        before->fiscal_year != posting.fiscal_year) {
+      sums = MutableBodyYear(agreement_id, posting.envelope_id, posting.fiscal_year, position);
+      if (sums == nullptr && history_ == History::kWhole) {
+        return absl::InternalError(
+            absl::StrCat("no envelope ", std::string(posting.envelope_id), " to post to"));
+      }
+    }
+    before = &posting;
+    if (sums == nullptr) continue;
+    if (absl::Status added = sums->Add(posting); !added.ok()) return added;
+  }
   return absl::OkStatus();
+}
+
+// nullptr: there is no such envelope.
+BodyYear* Books::MutableBodyYear(std::string_view agreement_id, std::string_view envelope_id,
+                                 int fiscal_year, store::Position position) {
+  const v1::Envelope* envelope = FindEnvelope(agreement_id, envelope_id);
+  if (envelope == nullptr) return nullptr;
+  return &body_years_.Mutable(BodyYearKey(agreement_id, envelope->managing_body_id(), fiscal_year),
+                              position,
+                              [this](const std::string& key) { return Load<BodyYear>(key); });
 }
 
 absl::Status Books::PostSum(std::string_view agreement_id, const Posting& sum,
                             store::Position position) {
-  return balances_
-      .Mutable(BalancesKey(agreement_id, sum.envelope_id, sum.fiscal_year), position,
-               [this](const std::string& key) { return Load<Balances>(key); })
-      .Add(sum);
+  absl::Status added =
+      balances_
+          .Mutable(BalancesKey(agreement_id, sum.envelope_id, sum.fiscal_year), position,
+                   [this](const std::string& key) { return Load<Balances>(key); })
+          .Add(sum);
+  return added.ok() ? PostToBodies(agreement_id, {&sum, 1}, position) : added;
 }
 
 absl::Status Books::Fold(const events::v1::Event& event, store::Position position) {

@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -31,6 +32,7 @@
 #include "absl/status/statusor.h"
 #include "denier/events/v1/event.pb.h"
 #include "denier/v1/resources.pb.h"
+#include "projections/body_year.h"
 #include "projections/posting.h"
 #include "projections/table.h"
 #include "store/position.h"
@@ -38,7 +40,7 @@
 namespace denier::projections {
 
 // Stored rows of another format are dropped and computed again from the log.
-inline constexpr int kRowFormat = 2;
+inline constexpr int kRowFormat = 3;
 
 // The balances of one envelope in one budget year, in cents. A balance is a sum of postings.
 class Balances {
@@ -98,7 +100,8 @@ class Books {
   enum class History : std::uint8_t {
     kWhole,
     // Some are left out, by their effective day. So a pot may be overdrawn, a line may owe less
-    // than nothing, and what an event says of a line or a request that is not there is passed over.
+    // than nothing, and what an event says of an envelope, a line or a request that is not there is
+    // passed over.
     kPartial,
   };
 
@@ -112,10 +115,13 @@ class Books {
   // books are undefined unless Begin was called: Rollback restores them.
   absl::Status Fold(const events::v1::Event& event, store::Position position);
 
-  // For a partial history whose movements somebody has summed up (totals_fold.h): the sum of many
-  // postings to one place, and a budget year that entries were made in, as of the event at
-  // `position`. OUT_OF_RANGE: the balance would pass 64 bits.
+  // For a partial history whose movements somebody has summed up (totals_fold.h) or wants by body
+  // alone (years_fold.h): the sum of many postings to one place, postings to the sums of the bodies
+  // alone, and a budget year that entries were made in, as of the event at `position`.
+  // OUT_OF_RANGE: a balance would pass 64 bits.
   absl::Status PostSum(std::string_view agreement_id, const Posting& sum, store::Position position);
+  absl::Status PostToBodies(std::string_view agreement_id, std::span<const Posting> postings,
+                            store::Position position);
   void MarkYear(std::string_view agreement_id, int fiscal_year, store::Position position);
 
   // From Begin on, Rollback puts everything back as it was; Keep forgets how.
@@ -137,6 +143,10 @@ class Books {
   const Balances& BalancesOf(std::string_view agreement_id, std::string_view envelope_id,
                              int fiscal_year) const;
 
+  // The sums of what a body manages; all zero when nothing has moved there.
+  const BodyYear& BodyYearOf(std::string_view agreement_id, std::string_view body_id,
+                             int fiscal_year) const;
+
   // The first account that `postings` would overdraw: no pot of credits (available, frozen, held,
   // lapsed, in carry-over) may hold less than nothing. The rules refuse by it, Fold asserts it.
   std::optional<Shortfall> WouldOverdraw(std::string_view agreement_id,
@@ -145,11 +155,11 @@ class Books {
   // True when a balance would pass 64 bits of cents.
   bool WouldOverflow(std::string_view agreement_id, const PostingList& postings) const;
 
-  // Calls `visit` for the rows of an agreement, of its envelopes and of their balances, with their
-  // bytes.
-  void ForEachTotal(
-      std::string_view agreement_id,
-      absl::FunctionRef<void(const std::string& key, const std::string& row)> visit) const;
+  // Calls `visit` for the rows of an agreement, of its envelopes, of their balances and of their
+  // sums by body, with their bytes; ForEachYear for those of the agreement and the sums alone.
+  using RowVisitor = absl::FunctionRef<void(const std::string& key, const std::string& row)>;
+  void ForEachTotal(std::string_view agreement_id, RowVisitor visit) const;
+  void ForEachYear(std::string_view agreement_id, RowVisitor visit) const;
 
   // OK until a stored row could not be read; from then on no lookup can be trusted.
   const absl::Status& status() const { return status_; }
@@ -170,9 +180,12 @@ class Books {
   std::optional<Row> Load(const std::string& key) const;
   absl::Status CheckCovered(const events::v1::Event& event, const PostingList& postings) const;
   absl::Status Post(const events::v1::Event& event, store::Position position);
+  BodyYear* MutableBodyYear(std::string_view agreement_id, std::string_view envelope_id,
+                            int fiscal_year, store::Position position);
   absl::Status Register(const events::v1::Event& event, store::Position position);
   auto Tables() {
-    return std::tie(agreements_, envelopes_, balances_, commitments_, payments_, reversals_);
+    return std::tie(agreements_, envelopes_, balances_, body_years_, commitments_, payments_,
+                    reversals_);
   }
 
   RowReader reader_;
@@ -181,6 +194,7 @@ class Books {
   mutable Table<v1::Agreement> agreements_;
   mutable Table<v1::Envelope> envelopes_;
   mutable Table<Balances> balances_;
+  mutable Table<BodyYear> body_years_;
   mutable Table<v1::Commitment> commitments_;
   mutable Table<v1::PaymentRequest> payments_;
   mutable Table<std::int64_t> reversals_;

@@ -155,7 +155,8 @@ Reports ReportsOf(const QueryRows& rows, const std::string& agreement_id) {
     return reports;
   }
   add("agreement", absl::StatusOr<v1::Agreement>(agreement->agreement));
-  add("yearly-execution", YearlyExecution(*agreement));
+  const absl::StatusOr<YearRows> years = ReadYears(rows, agreement_id);
+  add("yearly-execution", years.ok() ? YearlyExecution(*years) : years.status());
   for (const v1::Agreement& of = agreement->agreement;
        const std::string& body : {of.delegating_body().body_id(), of.managing_body().body_id()}) {
     add(absl::StrCat("yearly-execution --body ", body), YearlyExecution(*agreement, body));

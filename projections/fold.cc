@@ -681,8 +681,17 @@ absl::Status Books::Registers::Enter() {
     case Event::kPlanImported:
       for (const auto& planned : event_.plan_imported().lines()) {
         MarkYear(planned.fiscal_year());
-        OfYear(*NamedEnvelope(planned.envelope_id()).mutable_plan(), planned.fiscal_year()) =
-            planned;
+        events::v1::PlanLine& line =
+            OfYear(*NamedEnvelope(planned.envelope_id()).mutable_plan(), planned.fiscal_year());
+        BodyYear* sums = books_.MutableBodyYear(event_.agreement_id(), planned.envelope_id(),
+                                                planned.fiscal_year(), position_);
+        if (sums == nullptr && books_.history_ == History::kWhole) {
+          return absl::InternalError("a plan for an envelope that there is not");
+        }
+        if (sums != nullptr) {
+          if (absl::Status put = sums->ReplacePlan(line, planned); !put.ok()) return put;
+        }
+        line = planned;
       }
       break;
     case Event::kCarryoverRequested:

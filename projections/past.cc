@@ -13,6 +13,7 @@
 #include "projections/row_keys.h"
 #include "projections/totals_fold.h"
 #include "projections/totals_snapshot.h"
+#include "projections/years_fold.h"
 
 namespace denier::projections {
 namespace {
@@ -127,11 +128,19 @@ absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment
     }
   }
 
+  const bool from_snapshot =
+      stored != nullptr && !agreement_id.empty() && moment.effective_until == 0;
   QueryRows::Computed computed;
   absl::Status folded;
-  if (depth == Depth::kTotals) {
+  if (depth == Depth::kYears && from_snapshot) {
+    absl::StatusOr<TotalsStart> start = LastYearsSnapshot(*stored, agreement_id, moment.next);
+    if (!start.ok()) return start.status();
+    computed = std::move(start->rows);
+    YearsFold fold(agreement_id, computed, *stored);
+    folded = FoldInto(log_, start->next, moment.next, fold, computed, cancelled);
+  } else if (depth != Depth::kRegisters) {
     Position from = 0;
-    if (stored != nullptr && !agreement_id.empty() && moment.effective_until == 0) {
+    if (from_snapshot) {
       absl::StatusOr<TotalsStart> start = LastSnapshot(*stored, agreement_id, moment.next);
       if (!start.ok()) return start.status();
       from = start->next;

@@ -24,11 +24,12 @@ namespace denier::projections {
 
 // Which rows a query needs.
 enum class Depth : std::uint8_t {
+  kYears,      // the agreement and the sums of its bodies: what the yearly execution is made from
   kTotals,     // the agreement, its envelopes and their balances: what the reports are made from
   kRegisters,  // commitments and payment requests too, all in memory while the query runs
 };
 
-// Any thread. What reports are made from is folded from the last snapshot before the moment
+// Any thread. Sums and totals are folded from the last snapshot of theirs before the moment
 // (totals_snapshot.h); registers, and whatever an effective day bounds, from the first event. The
 // last few answers are kept, so that the pages of a list, or two reports of one moment, cost one
 // fold.
@@ -37,11 +38,11 @@ class Past {
   // `log` must outlive it.
   explicit Past(const store::Log& log) : log_(log) {}
 
-  // The rows of `agreement_id` (empty: of every agreement) from the events [0, moment.next), of
-  // which those count that projections::Counts lets through. The same moment gives the same rows,
-  // for ever. `stored` are the rows of now, or nullptr: then every fold begins with the first
-  // event. `cancelled` is asked now and then. DATA_LOSS: an event does not decode or does not fold;
-  // the message names its position. CANCELLED: so `cancelled` said.
+  // The rows of `agreement_id` (empty: of every agreement), those of `depth` at least, from the
+  // events [0, moment.next), of which those count that projections::Counts lets through. The same
+  // moment gives the same rows, for ever. `stored` are the rows of now, or nullptr: then every fold
+  // begins with the first event. `cancelled` is asked now and then. DATA_LOSS: an event does not
+  // decode or does not fold; the message names its position. CANCELLED: so `cancelled` said.
   absl::StatusOr<QueryRows> At(const std::string& agreement_id, const Moment& moment, Depth depth,
                                const store::Views::Snapshot* stored,
                                absl::FunctionRef<bool()> cancelled);

@@ -34,6 +34,17 @@ class Sums {
       at_[Index(detail.ledger, detail.account, detail.basis)] += cents;
     }
   }
+  void Add(const BodyYear& year) {
+    for (std::size_t i = 0; i < at_.size(); ++i) {
+      at_[i] += year.total(static_cast<Ledger>(i / (kBases * kAccounts)),
+                           static_cast<Account>(i % kAccounts),
+                           static_cast<Basis>(i / kAccounts % kBases));
+    }
+    has_plan_ |= year.has_plan();
+    stated_ae_ += year.stated_ae();
+    stated_cp_ += year.stated_cp();
+    stated_outstanding_ += year.stated_outstanding();
+  }
   void AddPlan(const events::v1::PlanLine& plan) {
     has_plan_ = true;
     stated_ae_ += plan.ae_cents();
@@ -57,6 +68,8 @@ class Sums {
   int128 stated_cp() const { return stated_cp_; }
   int128 stated_outstanding() const { return stated_outstanding_; }
 
+  bool operator==(const Sums&) const = default;
+
  private:
   static std::size_t Index(Ledger ledger, Account account, Basis basis) {
     return (static_cast<std::size_t>(ledger) * kBases + static_cast<std::size_t>(basis)) *
@@ -70,17 +83,26 @@ class Sums {
 };
 
 using SumsByYear = std::map<int, Sums>;
+using SumsByBody = std::map<std::string, SumsByYear>;
 
 void AddEnvelope(const EnvelopeRows& envelope, SumsByYear& years) {
   for (const auto& [year, balances] : envelope.years) years[year].Add(balances);
   for (const auto& plan : envelope.envelope.plan()) years[plan.fiscal_year()].AddPlan(plan);
 }
 
-// Every body that manages an envelope, with its sums.
-std::map<std::string, SumsByYear> SumsByBody(const AgreementRows& rows) {
-  std::map<std::string, SumsByYear> bodies;
+// Every body of whose envelopes there is something to say, with its sums.
+SumsByBody SumUp(const AgreementRows& rows) {
+  SumsByBody bodies;
   for (const EnvelopeRows& envelope : rows.envelopes) {
     AddEnvelope(envelope, bodies[envelope.envelope.managing_body_id()]);
+  }
+  std::erase_if(bodies, [](const auto& body) { return body.second.empty(); });
+  return bodies;
+}
+SumsByBody SumUp(const YearRows& rows) {
+  SumsByBody bodies;
+  for (const auto& [body, years] : rows.bodies) {
+    for (const auto& [year, sums] : years) bodies[body][year].Add(sums);
   }
   return bodies;
 }
@@ -298,24 +320,40 @@ absl::Status ReadBalances(const QueryRows& snapshot, const std::string& prefix,
   });
 }
 
+absl::Status ReadAgreementRow(const QueryRows& snapshot, std::string_view agreement_id,
+                              v1::Agreement& agreement) {
+  absl::StatusOr<std::optional<std::string>> bytes = snapshot.Get(AgreementKey(agreement_id));
+  if (!bytes.ok()) return bytes.status();
+  if (!bytes->has_value()) return absl::NotFoundError("no such agreement");
+  if (agreement.ParseFromString(**bytes)) return absl::OkStatus();
+  return absl::DataLossError("the agreement's row does not decode");
+}
+
 // Over the agreement, the three ledgers tell one story: what was engaged or withdrawn in AE, and
 // what was paid in CP, moved the restes à payer by as much.
-absl::Status CheckLedgers(const AgreementRows& rows) {
-  SumsByYear years;
-  for (const EnvelopeRows& envelope : rows.envelopes) AddEnvelope(envelope, years);
-  for (const auto& [year, sums] : years) {
-    const auto debt = [&sums = sums](Account account) {
-      return sums(Ledger::kOutstanding, account);
+absl::Status CheckLedgers(std::string_view agreement_id, const SumsByBody& bodies) {
+  std::set<int> years;
+  for (const auto& [body, of_body] : bodies) {
+    for (const auto& [year, sums] : of_body) years.insert(year);
+  }
+  for (const int year : years) {
+    const auto sum = [&](Ledger ledger, Account account) {
+      int128 over_the_bodies = 0;
+      for (const auto& [body, of_body] : bodies) {
+        const auto found = of_body.find(year);
+        if (found != of_body.end()) over_the_bodies += found->second(ledger, account);
+      }
+      return over_the_bodies;
     };
+    const auto debt = [&](Account account) { return sum(Ledger::kOutstanding, account); };
     const bool agree =
-        sums(Ledger::kAe, Account::kEngaged) == -debt(Account::kEngaged) &&
-        sums(Ledger::kAe, Account::kWithdrawn) == -debt(Account::kWithdrawn) &&
-        sums(Ledger::kAe, Account::kWithdrawnPrior) == -debt(Account::kWithdrawnPrior) &&
-        sums(Ledger::kCp, Account::kPaid) == debt(Account::kPaid);
+        sum(Ledger::kAe, Account::kEngaged) == -debt(Account::kEngaged) &&
+        sum(Ledger::kAe, Account::kWithdrawn) == -debt(Account::kWithdrawn) &&
+        sum(Ledger::kAe, Account::kWithdrawnPrior) == -debt(Account::kWithdrawnPrior) &&
+        sum(Ledger::kCp, Account::kPaid) == debt(Account::kPaid);
     if (!agree) {
-      return absl::DataLossError(absl::StrCat("AE, CP and restes à payer of ",
-                                              rows.agreement.agreement_id(), " in ", year,
-                                              " contradict each other"));
+      return absl::DataLossError(absl::StrCat("AE, CP and restes à payer of ", View(agreement_id),
+                                              " in ", year, " contradict each other"));
     }
   }
   return absl::OkStatus();
@@ -325,13 +363,9 @@ absl::Status CheckLedgers(const AgreementRows& rows) {
 
 absl::StatusOr<AgreementRows> ReadAgreement(const QueryRows& snapshot,
                                             std::string_view agreement_id) {
-  AgreementRows rows;
-  absl::StatusOr<std::optional<std::string>> bytes = snapshot.Get(AgreementKey(agreement_id));
-  if (!bytes.ok()) return bytes.status();
-  if (!bytes->has_value()) return absl::NotFoundError("no such agreement");
-  if (!rows.agreement.ParseFromString(**bytes)) {
-    return absl::DataLossError("the agreement's row does not decode");
-  }
+  const absl::StatusOr<YearRows> years = ReadYears(snapshot, agreement_id);
+  if (!years.ok()) return years.status();
+  AgreementRows rows{.agreement = years->agreement, .envelopes = {}};
   absl::Status status = ForEachRow(
       snapshot, EnvelopePrefix(agreement_id), [&](const QueryRows::Row& row) -> absl::Status {
         absl::StatusOr<v1::Envelope> envelope = Parse<v1::Envelope>(row);
@@ -341,7 +375,28 @@ absl::StatusOr<AgreementRows> ReadAgreement(const QueryRows& snapshot,
         return ReadBalances(snapshot, BalancesPrefix(agreement_id, added.envelope.envelope_id()),
                             added);
       });
-  if (status.ok()) status = CheckLedgers(rows);
+  if (!status.ok()) return status;
+  if (SumUp(rows) != SumUp(*years)) {
+    return absl::DataLossError(absl::StrCat("the balances of the envelopes of ", View(agreement_id),
+                                            " and the sums of their bodies",
+                                            " contradict each other"));
+  }
+  return rows;
+}
+
+absl::StatusOr<YearRows> ReadYears(const QueryRows& snapshot, std::string_view agreement_id) {
+  YearRows rows;
+  absl::Status status = ReadAgreementRow(snapshot, agreement_id, rows.agreement);
+  if (status.ok()) {
+    status = ForEachRow(snapshot, BodyYearPrefix(agreement_id), [&](const QueryRows::Row& row) {
+      const int year = YearOfKey(row.key);
+      const bool parsed =
+          IsFiscalYear(year) && rows.bodies[std::string(BodyOfKey(row.key))][year].Parse(row.value);
+      return parsed ? absl::OkStatus()
+                    : absl::DataLossError(absl::StrCat("the row ", row.key, " does not decode"));
+    });
+  }
+  if (status.ok()) status = CheckLedgers(agreement_id, SumUp(rows));
   if (!status.ok()) return status;
   return rows;
 }
@@ -369,12 +424,14 @@ absl::StatusOr<std::vector<v1::ExecutionRow>> EnvelopeExecution(const v1::Agreem
                   years);
 }
 
-absl::StatusOr<v1::GetYearlyExecutionResponse> YearlyExecution(const AgreementRows& rows,
-                                                               std::string_view managing_body_id) {
+namespace {
+
+absl::StatusOr<v1::GetYearlyExecutionResponse> MakeYearlyExecution(
+    const v1::Agreement& agreement, const SumsByBody& bodies, std::string_view managing_body_id) {
   v1::GetYearlyExecutionResponse report;
-  for (const auto& [body, years] : SumsByBody(rows)) {
-    if (years.empty() || (!managing_body_id.empty() && body != managing_body_id)) continue;
-    absl::StatusOr<std::vector<v1::ExecutionRow>> made = MakeRows(rows.agreement, body, {}, years);
+  for (const auto& [body, years] : bodies) {
+    if (!managing_body_id.empty() && body != managing_body_id) continue;
+    absl::StatusOr<std::vector<v1::ExecutionRow>> made = MakeRows(agreement, body, {}, years);
     if (!made.ok()) return made.status();
     absl::StatusOr<v1::ExecutionRow> total = TotalOf(*made);
     if (!total.ok()) return total.status();
@@ -383,6 +440,18 @@ absl::StatusOr<v1::GetYearlyExecutionResponse> YearlyExecution(const AgreementRo
   }
   SortByYear(*report.mutable_rows());
   return report;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::GetYearlyExecutionResponse> YearlyExecution(const YearRows& rows,
+                                                               std::string_view managing_body_id) {
+  return MakeYearlyExecution(rows.agreement, SumUp(rows), managing_body_id);
+}
+
+absl::StatusOr<v1::GetYearlyExecutionResponse> YearlyExecution(const AgreementRows& rows,
+                                                               std::string_view managing_body_id) {
+  return MakeYearlyExecution(rows.agreement, SumUp(rows), managing_body_id);
 }
 
 absl::StatusOr<v1::GetOutstandingResponse> Outstanding(const AgreementRows& rows) {

@@ -14,12 +14,14 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "denier/v1/query_service.pb.h"
 #include "denier/v1/resources.pb.h"
+#include "projections/body_year.h"
 #include "projections/books.h"
 #include "projections/query_rows.h"
 
@@ -37,17 +39,28 @@ struct AgreementRows {
   std::vector<EnvelopeRows> envelopes;
 };
 
+// An agreement and the sums of its bodies, by body and budget year.
+struct YearRows {
+  v1::Agreement agreement;
+  std::map<std::string, std::map<int, BodyYear>> bodies;
+};
+
 // NOT_FOUND: there is none. DATA_LOSS: damaged; also when what was engaged, withdrawn or paid in a
-// year is not, over the whole agreement, what the restes à payer moved by.
+// year is not, over the whole agreement, what the restes à payer moved by, or when the balances of
+// the envelopes do not add up to the sums of their bodies.
 absl::StatusOr<AgreementRows> ReadAgreement(const QueryRows& rows, std::string_view agreement_id);
 absl::StatusOr<EnvelopeRows> ReadEnvelope(const QueryRows& rows, std::string_view agreement_id,
                                           std::string_view envelope_id);
+
+absl::StatusOr<YearRows> ReadYears(const QueryRows& rows, std::string_view agreement_id);
 
 // A row for each year from the first to the last with a movement or a plan.
 absl::StatusOr<std::vector<v1::ExecutionRow>> EnvelopeExecution(const v1::Agreement& agreement,
                                                                 const EnvelopeRows& envelope);
 
-// Exécution annuelle. `managing_body_id` empty: every body.
+// Exécution annuelle. `managing_body_id` empty: every body. The envelopes give the same one.
+absl::StatusOr<v1::GetYearlyExecutionResponse> YearlyExecution(
+    const YearRows& rows, std::string_view managing_body_id = {});
 absl::StatusOr<v1::GetYearlyExecutionResponse> YearlyExecution(
     const AgreementRows& rows, std::string_view managing_body_id = {});
 

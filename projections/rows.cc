@@ -84,11 +84,12 @@ absl::Status Rows::FoldOne(const events::v1::Event& event, std::size_t bytes) {
   }
   uncommitted_bytes_ += bytes;
   ++next_;
-  return CountEvent(event.agreement_id());
+  return CountEvent(event);
 }
 
-// The agreement's event before next().
-absl::Status Rows::CountEvent(const std::string& agreement_id) {
+// The event before next().
+absl::Status Rows::CountEvent(const events::v1::Event& event) {
+  const std::string& agreement_id = event.agreement_id();
   absl::Status loaded;
   const auto load = [&](const std::string& key) -> std::optional<std::int64_t> {
     const auto stored = views_->Get(key);
@@ -102,8 +103,13 @@ absl::Status Rows::CountEvent(const std::string& agreement_id) {
   };
   std::int64_t& events = progress_.Mutable(ProgressKey(agreement_id), next_ - 1, load);
   if (!loaded.ok()) return OfRows(loaded);
-  if (++events % kEventsASnapshot != 0) return absl::OkStatus();
-  write_.Put(SnapshotKey(agreement_id, next_), TotalsSnapshot(books_, agreement_id));
+  ++events;
+  if (events % kEventsASnapshot == 0) {
+    write_.Put(SnapshotKey(agreement_id, next_), TotalsSnapshot(books_, agreement_id));
+  }
+  if (events % kEventsAYearsSnapshot == 0 || event.has_plan_imported()) {
+    write_.Put(YearsSnapshotKey(agreement_id, next_), YearsSnapshot(books_, agreement_id));
+  }
   return books_.status().ok() ? absl::OkStatus() : OfRows(books_.status());
 }
 

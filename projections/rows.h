@@ -75,7 +75,7 @@ class Rows {
   absl::Status Flush();
 
  private:
-  absl::Status CountEvent(const std::string& agreement_id);
+  absl::Status CountEvent(const events::v1::Event& event);
   absl::Status OfRows(absl::Status status);
 
   const std::shared_ptr<store::Views> views_;

@@ -8,10 +8,12 @@
 #include "projections/row_keys.h"
 
 namespace denier::projections {
+namespace {
 
-std::string TotalsSnapshot(const Books& books, std::string_view agreement_id) {
+template <class ForEach>
+std::string SnapshotOf(ForEach for_each) {
   views::v1::TotalsSnapshot snapshot;
-  books.ForEachTotal(agreement_id, [&](const std::string& key, const std::string& bytes) {
+  for_each([&](const std::string& key, const std::string& bytes) {
     auto& row = *snapshot.add_rows();
     row.set_key(key);
     row.set_row(bytes);
@@ -19,10 +21,11 @@ std::string TotalsSnapshot(const Books& books, std::string_view agreement_id) {
   return snapshot.SerializeAsString();
 }
 
-absl::StatusOr<TotalsStart> LastSnapshot(const store::Views::Snapshot& stored,
-                                         std::string_view agreement_id, store::Position until) {
+// The last row below `prefix` that comes before or at `until`.
+absl::StatusOr<TotalsStart> Last(const store::Views::Snapshot& stored, const std::string& prefix,
+                                 const std::string& until) {
   const absl::StatusOr<std::optional<store::Views::Snapshot::Row>> found =
-      stored.FindLast(SnapshotPrefix(agreement_id), SnapshotKey(agreement_id, until));
+      stored.FindLast(prefix, until);
   if (!found.ok()) return found.status();
   TotalsStart start;
   if (!found->has_value()) return start;
@@ -37,6 +40,27 @@ absl::StatusOr<TotalsStart> LastSnapshot(const store::Views::Snapshot& stored,
                             std::move(*row.mutable_row()));
   }
   return start;
+}
+
+}  // namespace
+
+std::string TotalsSnapshot(const Books& books, std::string_view agreement_id) {
+  return SnapshotOf([&](Books::RowVisitor visit) { books.ForEachTotal(agreement_id, visit); });
+}
+
+std::string YearsSnapshot(const Books& books, std::string_view agreement_id) {
+  return SnapshotOf([&](Books::RowVisitor visit) { books.ForEachYear(agreement_id, visit); });
+}
+
+absl::StatusOr<TotalsStart> LastSnapshot(const store::Views::Snapshot& stored,
+                                         std::string_view agreement_id, store::Position until) {
+  return Last(stored, SnapshotPrefix(agreement_id), SnapshotKey(agreement_id, until));
+}
+
+absl::StatusOr<TotalsStart> LastYearsSnapshot(const store::Views::Snapshot& stored,
+                                              std::string_view agreement_id,
+                                              store::Position until) {
+  return Last(stored, YearsSnapshotPrefix(agreement_id), YearsSnapshotKey(agreement_id, until));
 }
 
 }  // namespace denier::projections

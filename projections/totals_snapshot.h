@@ -20,8 +20,14 @@ namespace denier::projections {
 // years takes some 100 KB, hence some ten bytes an event.
 inline constexpr std::int64_t kEventsASnapshot = 8'192;
 
-// The row (views::v1::TotalsSnapshot) of the agreement as `books` have it.
+// Likewise for the sums by body alone, of some 3 KB; a plan makes one too, because its lines
+// replace those of rows that are not among them (years_fold.h).
+inline constexpr std::int64_t kEventsAYearsSnapshot = 512;
+
+// The row (views::v1::TotalsSnapshot) of the agreement as `books` have it: all its totals, or the
+// sums by body alone.
 std::string TotalsSnapshot(const Books& books, std::string_view agreement_id);
+std::string YearsSnapshot(const Books& books, std::string_view agreement_id);
 
 // Where a fold of the agreement's totals can begin: the rows after the events [0, next).
 struct TotalsStart {
@@ -33,6 +39,8 @@ struct TotalsStart {
 // beginning of the log when there is none. Any thread. DATA_LOSS: it is damaged.
 absl::StatusOr<TotalsStart> LastSnapshot(const store::Views::Snapshot& stored,
                                          std::string_view agreement_id, store::Position until);
+absl::StatusOr<TotalsStart> LastYearsSnapshot(const store::Views::Snapshot& stored,
+                                              std::string_view agreement_id, store::Position until);
 
 }  // namespace denier::projections
 

@@ -38,6 +38,7 @@ constexpr int kMostInEnvelopeReport = 10'000;
 
 // Which rows an answer needs: most are made from totals.
 Depth DepthOf(const google::protobuf::Message& /*request*/) { return Depth::kTotals; }
+Depth DepthOf(const v1::GetYearlyExecutionRequest& /*request*/) { return Depth::kYears; }
 Depth DepthOf(const v1::GetCommitmentRequest& /*request*/) { return Depth::kRegisters; }
 Depth DepthOf(const v1::ListCommitmentsRequest& /*request*/) { return Depth::kRegisters; }
 Depth DepthOf(const v1::GetPaymentRequest& /*request*/) { return Depth::kRegisters; }
@@ -67,6 +68,11 @@ Refusal Unknown(v1::ErrorReason reason, std::string_view name, const std::string
   return rules::Refuse(reason, "there is none of this identifier").With(name, id);
 }
 
+Refusal MissingAgreement() { return rules::InvalidField("header.agreement_id", "is required"); }
+Refusal UnknownAgreement(const std::string& id) {
+  return Unknown(v1::ERROR_REASON_UNKNOWN_AGREEMENT, "agreement_id", id);
+}
+
 template <class Row>
 std::variant<Row, Refusal> Find(const Query& query, const std::string& key, Refusal unknown) {
   const absl::StatusOr<std::optional<std::string>> bytes = query.rows.Get(key);
@@ -85,9 +91,8 @@ struct Known {
 
 std::variant<Known, Refusal> FindAgreement(const Query& query, const v1::QueryHeader& header) {
   const std::string& id = header.agreement_id();
-  if (id.empty()) return rules::InvalidField("header.agreement_id", "is required");
-  auto found = Find<v1::Agreement>(query, projections::AgreementKey(id),
-                                   Unknown(v1::ERROR_REASON_UNKNOWN_AGREEMENT, "agreement_id", id));
+  if (id.empty()) return MissingAgreement();
+  auto found = Find<v1::Agreement>(query, projections::AgreementKey(id), UnknownAgreement(id));
   if (auto* refusal = std::get_if<Refusal>(&found)) return std::move(*refusal);
   auto& agreement = std::get<v1::Agreement>(found);
   auto sight = Sight::Of(query.principal, agreement, query.rows);
@@ -355,15 +360,17 @@ Answered Answer(const Query& query, const v1::ListPaymentsRequest& request,
 
 Answered Answer(const Query& query, const v1::GetYearlyExecutionRequest& request,
                 v1::GetYearlyExecutionResponse& response) {
-  auto known = FindAgreement(query, request.header());
-  if (auto* refusal = std::get_if<Refusal>(&known)) return std::move(*refusal);
-  if (auto refusal = RefuseBody(query, std::get<Known>(known), request.managing_body_id())) {
-    return refusal;
-  }
-  auto rows = FindRows(query, request.header());
-  if (auto* refusal = std::get_if<Refusal>(&rows)) return std::move(*refusal);
-  auto report = projections::YearlyExecution(std::get<projections::AgreementRows>(rows),
-                                             request.managing_body_id());
+  const std::string& id = request.header().agreement_id();
+  if (id.empty()) return MissingAgreement();
+  auto rows = projections::ReadYears(query.rows, id);
+  if (absl::IsNotFound(rows.status())) return UnknownAgreement(id);
+  if (!rows.ok()) return Unreadable(rows.status());
+  const auto sight = Sight::OfBodies(query.principal, rows->agreement);
+  if (const auto* refusal = std::get_if<Refusal>(&sight)) return *refusal;
+  const std::string& body = request.managing_body_id();
+  if (!body.empty() && !std::get<Sight>(sight).SeesBody(body)) return NotYours(body);
+  std::get<Sight>(sight).Narrow(*rows);
+  auto report = projections::YearlyExecution(*rows, body);
   if (!report.ok()) return Unreadable(report.status());
   response = *std::move(report);
   return std::nullopt;

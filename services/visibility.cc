@@ -45,17 +45,26 @@ rules::Refusal NotYours(std::string_view managing_body) {
   return std::move(refusal).With("managing_body", managing_body);
 }
 
+std::variant<Sight, rules::Refusal> Sight::OfBodies(const Principal& principal,
+                                                    const v1::Agreement& agreement) {
+  if (auto refusal = RefuseFigures(principal)) return *std::move(refusal);
+  Sight sight;
+  sight.body_id_ = principal.body_id();
+  sight.everything_ =
+      ReadsAllAgreements(principal) || principal.body_id() == agreement.delegating_body().body_id();
+  if (!sight.everything_ && principal.body_id() != agreement.managing_body().body_id()) {
+    return NotYours(agreement.managing_body().body_id());
+  }
+  return sight;
+}
+
 std::variant<Sight, rules::Refusal> Sight::Of(const Principal& principal,
                                               const v1::Agreement& agreement,
                                               const projections::QueryRows& rows) {
-  if (auto refusal = RefuseFigures(principal)) return *std::move(refusal);
-  Sight sight;
-  sight.everything_ =
-      ReadsAllAgreements(principal) || principal.body_id() == agreement.delegating_body().body_id();
+  auto of_bodies = OfBodies(principal, agreement);
+  if (std::holds_alternative<rules::Refusal>(of_bodies)) return of_bodies;
+  auto& sight = std::get<Sight>(of_bodies);
   if (sight.everything_) return sight;
-  if (principal.body_id() != agreement.managing_body().body_id()) {
-    return NotYours(agreement.managing_body().body_id());
-  }
 
   const std::string prefix = projections::EnvelopePrefix(agreement.agreement_id());
   std::string last;
@@ -66,7 +75,7 @@ std::variant<Sight, rules::Refusal> Sight::Of(const Principal& principal,
     for (const projections::QueryRows::Row& row : *scanned) {
       v1::Envelope envelope;
       if (!envelope.ParseFromString(row.value)) return Undecodable(row.key);
-      if (envelope.managing_body_id() == principal.body_id()) {
+      if (sight.SeesBody(envelope.managing_body_id())) {
         sight.own_envelopes_.insert(envelope.envelope_id());
       }
     }
@@ -74,6 +83,8 @@ std::variant<Sight, rules::Refusal> Sight::Of(const Principal& principal,
     last = scanned->back().key;
   }
 }
+
+bool Sight::SeesBody(std::string_view body_id) const { return everything_ || body_id == body_id_; }
 
 bool Sight::SeesEnvelope(std::string_view envelope_id) const {
   return everything_ || own_envelopes_.contains(envelope_id);
@@ -109,6 +120,10 @@ void Sight::Narrow(projections::AgreementRows& rows) const {
   std::erase_if(rows.envelopes, [this](const projections::EnvelopeRows& envelope) {
     return !SeesEnvelope(envelope.envelope.envelope_id());
   });
+}
+
+void Sight::Narrow(projections::YearRows& rows) const {
+  std::erase_if(rows.bodies, [this](const auto& body) { return !SeesBody(body.first); });
 }
 
 }  // namespace denier::services

@@ -33,7 +33,13 @@ class Sight {
                                                 const v1::Agreement& agreement,
                                                 const projections::QueryRows& rows);
 
+  // Likewise for who asks for the figures of whole bodies: of envelopes, commitments and payments
+  // it says nothing.
+  static std::variant<Sight, rules::Refusal> OfBodies(const events::v1::Principal& principal,
+                                                      const v1::Agreement& agreement);
+
   bool everything() const { return everything_; }
+  bool SeesBody(std::string_view body_id) const;
   bool SeesEnvelope(std::string_view envelope_id) const;
   bool Sees(const v1::Commitment& commitment) const;
   bool Sees(const v1::PaymentRequest& payment) const;
@@ -41,9 +47,11 @@ class Sight {
   // Takes out what may not be seen.
   void Narrow(v1::Agreement& agreement) const;
   void Narrow(projections::AgreementRows& rows) const;
+  void Narrow(projections::YearRows& rows) const;
 
  private:
   bool everything_ = false;
+  std::string body_id_;                               // the caller's
   std::set<std::string, std::less<>> own_envelopes_;  // none is listed where everything is seen
 };
 

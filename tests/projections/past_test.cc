@@ -1,11 +1,13 @@
-// Totals as of a past moment, folded from the last snapshot before it: the same to the byte as from
-// the first event.
+// Totals, and sums by body, as of a past moment, folded from the last snapshot before it: the same
+// to the byte as from the first event.
 #include "projections/past.h"
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -42,6 +44,7 @@ std::vector<Event> LongHistory() {
       if (i % 2 == 0) history.Pay("dp-" + id, id, 50 + i % 7, i % 4 ? "" : "pilotage");
       if (i % 5 == 0) history.Withdraw(id, 10);
       if (i % 100 == 0) history.Freeze(envelope, 3, 2).Transfer("coaching", "pilotage", 5, 4);
+      if (i % 1'501 == 7) history.Plan(envelope, 900 + i, 800, 100 + i);
       if (i % 9 == 0) history.Engage(id + "-x", envelope, 7).ReverseLast();
     }
   }
@@ -83,12 +86,12 @@ class PastTest : public testing::Test {
   }
 
   absl::StatusOr<std::map<std::string, std::string>> At(const std::string& agreement_id,
-                                                        const Moment& moment, bool snapshots) {
+                                                        const Moment& moment, bool snapshots,
+                                                        Depth depth = Depth::kTotals) {
     // Another Past each time: what it keeps would be the answer.
     Past past(books_.log());
     const Views::Snapshot stored = books_.runner().views()->TakeSnapshot();
-    const auto rows =
-        past.At(agreement_id, moment, Depth::kTotals, snapshots ? &stored : nullptr, kNever);
+    const auto rows = past.At(agreement_id, moment, depth, snapshots ? &stored : nullptr, kNever);
     if (!rows.ok()) return rows.status();
     std::map<std::string, std::string> all;
     const auto scanned = rows->Scan("", "", 1'000'000);
@@ -97,12 +100,15 @@ class PastTest : public testing::Test {
     return all;
   }
 
-  std::vector<std::string> SnapshotKeys(const char* agreement_id) {
+  std::vector<std::string> KeysBelow(const std::string& prefix) {
     std::vector<std::string> keys;
     for (const auto& [key, row] : books_.Rows()) {
-      if (key.starts_with(SnapshotPrefix(agreement_id))) keys.push_back(key);
+      if (key.starts_with(prefix)) keys.push_back(key);
     }
     return keys;
+  }
+  std::vector<std::string> SnapshotKeys(const char* agreement_id) {
+    return KeysBelow(SnapshotPrefix(agreement_id));
   }
 
   Bookkeeping books_;
@@ -133,6 +139,74 @@ TEST_F(PastTest, FromASnapshotOrFromTheFirstEventTheRowsAreTheSame) {
       ASSERT_EQ(*from_snapshot, *from_nothing) << agreement << " at " << next;
     }
   }
+}
+
+TEST_F(PastTest, SumsByBodyAreThoseAmongTheTotals) {
+  Keep(1'000);
+  std::mt19937 random(3);
+  std::vector<Position> moments = {1, 2, 3, 4, 5, Events().size()};
+  for (const std::string& key : KeysBelow(YearsSnapshotPrefix(kAgreement))) {
+    if (random() % 4 != 0) continue;
+    for (const Position around : {0, 1, 2, 3}) moments.push_back(NextOfKey(key) + around - 1);
+  }
+  for (int i = 0; i < 100; ++i) moments.push_back(random() % Events().size());
+  for (const Position next : moments) {
+    for (const char* agreement : {kAgreement, kOther}) {
+      const auto sums = At(agreement, {.next = next}, true, Depth::kYears);
+      auto totals = At(agreement, {.next = next}, true);
+      ASSERT_TRUE(sums.ok() && totals.ok()) << sums.status();
+      std::erase_if(*totals, [](const auto& row) {
+        return !IsAgreementKey(row.first) && !IsBodyYearKey(row.first);
+      });
+      ASSERT_EQ(*sums, *totals) << agreement << " at " << next;
+    }
+  }
+}
+
+TEST_F(PastTest, EveryPlanMakesASnapshotOfTheSums) {
+  Keep(1'000);
+  int plans = 0, dividing = 0;
+  std::map<std::string, std::int64_t> events;
+  for (std::size_t i = 0; i < Events().size(); ++i) {
+    const Event& event = Events()[i];
+    const bool divides = ++events[event.agreement_id()] % kEventsAYearsSnapshot == 0;
+    plans += event.has_plan_imported() && !divides ? 1 : 0;
+    dividing += divides ? 1 : 0;
+    if (!event.has_plan_imported()) continue;
+    const std::string key = YearsSnapshotKey(event.agreement_id(), i + 1);
+    EXPECT_TRUE(books_.runner().views()->Get(key)->has_value()) << key;
+  }
+  EXPECT_GT(plans, 5);
+  EXPECT_EQ(KeysBelow(YearsSnapshotPrefix(kAgreement)).size() +
+                KeysBelow(YearsSnapshotPrefix(kOther)).size(),
+            static_cast<std::size_t>(plans + dividing));
+}
+
+// Sums cannot be folded across a plan: its lines replace those of envelopes that are not there.
+TEST_F(PastTest, SumsWithoutTheSnapshotAfterAPlanAreDamage) {
+  Keep(1'000);
+  const auto plan =
+      std::ranges::find_if(Events(), [](const Event& event) { return event.has_plan_imported(); });
+  const auto at = static_cast<Position>(plan - Events().begin());
+  books_.Stop();
+  books_.Replace(
+      [&](auto& stored) { ASSERT_EQ(stored.erase(YearsSnapshotKey(kAgreement, at + 1)), 1); });
+  books_.Start();
+  const auto rows = At(kAgreement, {.next = at + 10}, true, Depth::kYears);
+  EXPECT_EQ(rows.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(rows.status().message()), HasSubstr(absl::StrCat("position ", at)));
+  EXPECT_TRUE(At(kAgreement, {.next = at}, true, Depth::kYears).ok());
+}
+
+TEST_F(PastTest, SumsWithoutARowOfTheEnvelopeAreDamage) {
+  Keep(1'000);
+  books_.Stop();
+  const std::string key = EnvelopeKey(kAgreement, "coaching");
+  books_.Replace([&](auto& stored) { ASSERT_EQ(stored.erase(key), 1); });
+  books_.Start();
+  const auto rows = At(kAgreement, {.next = 3'000}, true, Depth::kYears);
+  EXPECT_EQ(rows.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(rows.status().message()), HasSubstr(key));
 }
 
 TEST_F(PastTest, WhatAnEffectiveDayBoundsIsFoldedFromTheFirstEvent) {

@@ -1,0 +1,70 @@
+#include "projections/years_fold.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "projections/event_version.h"
+#include "projections/row_keys.h"
+
+namespace denier::projections {
+namespace {
+
+using store::Position;
+
+absl::Status DoesNotFold(Position position, absl::string_view why) {
+  return absl::DataLossError(
+      absl::StrCat("the event at position ", position, " does not fold: ", why));
+}
+
+Books::RowReader ReaderOf(const QueryRows::Computed& snapshot,
+                          const store::Views::Snapshot& stored) {
+  return [&](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
+    if (IsEnvelopeKey(key)) {
+      absl::StatusOr<std::optional<std::string>> envelope = stored.Get(key);
+      if (!envelope.ok() || envelope->has_value()) return envelope;
+      return absl::DataLossError(absl::StrCat("there is no row ", key));
+    }
+    const auto found = snapshot.find(key);
+    if (found == snapshot.end()) return std::nullopt;
+    return found->second;
+  };
+}
+
+}  // namespace
+
+YearsFold::YearsFold(std::string agreement_id, const QueryRows::Computed& snapshot,
+                     const store::Views::Snapshot& stored)
+    : agreement_id_(std::move(agreement_id)),
+      books_(ReaderOf(snapshot, stored), Books::History::kPartial) {}
+
+absl::Status YearsFold::Add(std::string_view bytes, Position position) {
+  if (!ReadMovement(bytes, movement_)) return FoldWhole(bytes, position);
+  if (movement_.agreement_id != agreement_id_) return absl::OkStatus();
+  if (movement_.fiscal_year != last_fiscal_year_) {
+    last_fiscal_year_ = movement_.fiscal_year;
+    books_.MarkYear(agreement_id_, last_fiscal_year_, position);
+  }
+  absl::Status posted = books_.PostToBodies(agreement_id_, movement_.postings, position);
+  if (!books_.status().ok()) return books_.status();
+  return posted.ok() ? posted : DoesNotFold(position, posted.message());
+}
+
+absl::Status YearsFold::FoldWhole(std::string_view bytes, Position position) {
+  if (absl::Status decoded = DecodeEvent(bytes, position, event_); !decoded.ok()) return decoded;
+  if (event_.agreement_id() != agreement_id_) return absl::OkStatus();
+  if (event_.has_plan_imported()) return DoesNotFold(position, "no snapshot follows the plan");
+  absl::Status folded = books_.Fold(event_, position);
+  if (!books_.status().ok()) return books_.status();
+  return folded.ok() ? folded : DoesNotFold(position, folded.message());
+}
+
+absl::Status YearsFold::TakeRows(
+    absl::FunctionRef<void(const std::string& key, const std::string& row)> put) {
+  books_.TakeChanges([&](const std::string& key, const std::string& row) {
+    if (IsAgreementKey(key) || IsBodyYearKey(key)) put(key, row);
+  });
+  return books_.status();
+}
+
+}  // namespace denier::projections

@@ -1,0 +1,50 @@
+// The agreement and the sums of its bodies by year (body_year.h), folded from the events since a
+// snapshot of them, without the balances of any envelope: what a yearly execution as of a past
+// moment is made from.
+#ifndef DENIER_PROJECTIONS_YEARS_FOLD_H_
+#define DENIER_PROJECTIONS_YEARS_FOLD_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "denier/events/v1/event.pb.h"
+#include "projections/books.h"
+#include "projections/movement.h"
+#include "projections/query_rows.h"
+#include "store/position.h"
+#include "store/views.h"
+
+namespace denier::projections {
+
+// Not thread-safe.
+class YearsFold {
+ public:
+  // Begins with the rows of a snapshot (YearsSnapshot). Which body manages an envelope never
+  // changes, so that is read from `stored`, the rows of now. Both must outlive it.
+  YearsFold(std::string agreement_id, const QueryRows::Computed& snapshot,
+            const store::Views::Snapshot& stored);
+
+  // Folds the event at `position`. DATA_LOSS: it does not decode or does not fold, or is a plan,
+  // after which there is always a snapshot. FAILED_PRECONDITION: a newer program wrote it. After an
+  // error the fold is undefined.
+  absl::Status Add(std::string_view bytes, store::Position position);
+
+  // Calls `put` for the rows of the agreement and of the sums that changed, with their bytes.
+  absl::Status TakeRows(
+      absl::FunctionRef<void(const std::string& key, const std::string& row)> put);
+
+ private:
+  absl::Status FoldWhole(std::string_view bytes, store::Position position);
+
+  const std::string agreement_id_;
+  Books books_;
+  Movement movement_;  // these two are one each, reused
+  events::v1::Event event_;
+  int last_fiscal_year_ = 0;  // of the movement before
+};
+
+}  // namespace denier::projections
+
+#endif  // DENIER_PROJECTIONS_YEARS_FOLD_H_
