@@ -2,6 +2,7 @@
 #ifndef DENIER_PROJECTIONS_TABLE_H_
 #define DENIER_PROJECTIONS_TABLE_H_
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,24 +25,25 @@ class Table {
 
   // nullptr: there is no such row.
   const Row* Find(const std::string& key, Loader load) {
-    const Entry* entry = Lookup(key, load);
-    return entry == nullptr ? nullptr : &entry->row;
+    const Node* node = Lookup(key, load);
+    return node == nullptr ? nullptr : &node->second.row;
   }
 
   // The row, to be changed by the event at `position`; an empty one where there was none.
   Row& Mutable(const std::string& key, store::Position position, Loader load) {
-    Entry* entry = Lookup(key, load);
-    if (recording_ && (entry == nullptr || entry->saved_in != recording_)) {
-      saved_.emplace_back(key, entry == nullptr ? std::nullopt : std::optional<Entry>(*entry));
+    Node* node = Lookup(key, load);
+    if (recording_ && (node == nullptr || node->second.saved_in != recording_)) {
+      saved_.emplace_back(key, node == nullptr ? std::nullopt : std::optional(node->second));
     }
-    if (entry == nullptr) entry = &entries_[key];
-    entry->saved_in = recording_;
-    entry->touched = position;
-    if (!entry->changed) {
-      entry->changed = true;
-      changed_.push_back(key);
+    if (node == nullptr) node = &*entries_.try_emplace(key).first;
+    Entry& entry = node->second;
+    entry.saved_in = recording_;
+    entry.touched = position;
+    if (!entry.changed) {
+      entry.changed = true;
+      changed_.push_back(node);
     }
-    return entry->row;
+    return entry.row;
   }
 
   // The row that the event at `position` makes: one that is not in memory is new, and nothing is
@@ -51,12 +53,16 @@ class Table {
   }
 
   // From here on Rollback puts back every row as it was now.
-  void Begin() { recording_ = ++recordings_; }
+  void Begin() {
+    recording_ = ++recordings_;
+    changed_before_ = changed_.size();
+  }
   void Keep() {
     recording_ = 0;
     saved_.clear();
   }
   void Rollback() {
+    changed_.resize(changed_before_);
     for (auto& [key, entry] : saved_) {
       if (entry.has_value()) {
         entries_[key] = std::move(*entry);
@@ -67,13 +73,13 @@ class Table {
     Keep();
   }
 
-  // Calls `put` for each row changed since the last call, in the order of the first change.
+  // Calls `put` for each row changed since the last call, in the order of the first change. Not
+  // between Begin and Keep or Rollback.
   void TakeChanges(absl::FunctionRef<void(const std::string& key, const Row& row)> put) {
-    for (const std::string& key : changed_) {
-      auto it = entries_.find(key);
-      if (it == entries_.end() || !it->second.changed) continue;  // rolled back
-      it->second.changed = false;
-      put(key, it->second.row);
+    assert(recording_ == 0);
+    for (Node* node : changed_) {
+      node->second.changed = false;
+      put(node->first, node->second.row);
     }
     changed_.clear();
   }
@@ -100,7 +106,11 @@ class Table {
     std::uint64_t saved_in = 0;  // the recording that has a copy of it
   };
 
-  Entry* Lookup(const std::string& key, Loader load) {
+  // Rows stay where they are in memory until they are erased.
+  using Entries = absl::node_hash_map<std::string, Entry>;
+  using Node = typename Entries::value_type;
+
+  Node* Lookup(const std::string& key, Loader load) {
     auto it = entries_.find(key);
     if (it == entries_.end()) {
       std::optional<Row> row = load(key);
@@ -108,11 +118,12 @@ class Table {
       it = entries_.try_emplace(key).first;
       it->second.row = std::move(*row);
     }
-    return &it->second;
+    return &*it;
   }
 
-  absl::node_hash_map<std::string, Entry> entries_;
-  std::vector<std::string> changed_;
+  Entries entries_;
+  std::vector<Node*> changed_;
+  std::size_t changed_before_ = 0;  // when the recording began
   std::uint64_t recordings_ = 0;
   std::uint64_t recording_ = 0;  // 0: none
   std::vector<std::pair<std::string, std::optional<Entry>>> saved_;
