@@ -218,7 +218,7 @@ TEST_F(ViewsTest, LoseUnflushedCommitsAtReopenWithTheirCursor) {
 // number.
 TEST_F(ViewsTest, StandAtOneCommitAfterACrashBetweenFlushes) {
   constexpr int kCommits = 400;
-  const std::string filler(100'000, 'x');  // 40 MB: more than two write buffers
+  const std::string filler(400'000, 'x');  // 160 MB: more than two write buffers
   for (int i = 1; i <= kCommits; ++i) {
     Views::Write write =
         Rows({{"first", std::to_string(i)}, {"filler", filler}, {"second", std::to_string(i)}});
