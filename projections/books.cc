@@ -65,9 +65,11 @@ bool MayNotBeOverdrawn(Account account) {
   return false;
 }
 
+bool SameYear(const Posting& a, const Posting& b) {
+  return a.fiscal_year == b.fiscal_year && a.envelope_id == b.envelope_id;
+}
 bool SamePlace(const Posting& a, const Posting& b) {
-  return a.envelope_id == b.envelope_id && a.fiscal_year == b.fiscal_year && a.ledger == b.ledger &&
-         a.basis == b.basis;
+  return SameYear(a, b) && a.ledger == b.ledger && a.basis == b.basis;
 }
 
 // The legs of one place stand together in a list and sum to zero.
@@ -282,14 +284,24 @@ bool Books::WouldOverflow(std::string_view agreement_id, const PostingList& post
   // (rules/form.cc).
   constexpr std::int64_t kMost = std::int64_t{1} << 62;
   const auto beyond = [](std::int64_t total) { return total > kMost || total < -kMost; };
-  return std::ranges::any_of(postings, [&](const Posting& posting) {
-    const v1::Envelope* envelope = FindEnvelope(agreement_id, posting.envelope_id);
-    return beyond(BalancesOf(agreement_id, posting.envelope_id, posting.fiscal_year)
-                      .total(posting.ledger, posting.account, posting.basis)) ||
-           (envelope != nullptr &&
-            beyond(BodyYearOf(agreement_id, envelope->managing_body_id(), posting.fiscal_year)
-                       .total(posting.ledger, posting.account, posting.basis)));
-  });
+  const Balances* balances = nullptr;
+  const BodyYear* sums = nullptr;
+  const Posting* before = nullptr;
+  for (const Posting& posting : postings) {
+    if (before == nullptr || !SameYear(*before, posting)) {
+      const v1::Envelope* envelope = FindEnvelope(agreement_id, posting.envelope_id);
+      balances = &BalancesOf(agreement_id, posting.envelope_id, posting.fiscal_year);
+      sums = envelope == nullptr
+                 ? nullptr
+                 : &BodyYearOf(agreement_id, envelope->managing_body_id(), posting.fiscal_year);
+    }
+    before = &posting;
+    if (beyond(balances->total(posting.ledger, posting.account, posting.basis)) ||
+        (sums != nullptr && beyond(sums->total(posting.ledger, posting.account, posting.basis)))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 absl::Status Books::CheckCovered(const events::v1::Event& event,
@@ -311,8 +323,7 @@ absl::Status Books::Post(const events::v1::Event& event, store::Position positio
   Balances* balances = nullptr;
   const Posting* before = nullptr;
   for (const Posting& posting : postings) {
-    if (before == nullptr || before->envelope_id != posting.envelope_id ||
-        before->fiscal_year != posting.fiscal_year) {
+    if (before == nullptr || !SameYear(*before, posting)) {
       balances = &balances_.Mutable(
           BalancesKey(event.agreement_id(), posting.envelope_id, posting.fiscal_year), position,
           [this](const std::string& key) { return Load<Balances>(key); });
@@ -328,8 +339,7 @@ absl::Status Books::PostToBodies(std::string_view agreement_id, std::span<const 
   BodyYear* sums = nullptr;
   const Posting* before = nullptr;
   for (const Posting& posting : postings) {
-    if (before == nullptr || before->envelope_id != posting.envelope_id ||
-        before->fiscal_year != posting.fiscal_year) {
+    if (before == nullptr || !SameYear(*before, posting)) {
       sums = MutableBodyYear(agreement_id, posting.envelope_id, posting.fiscal_year, position);
       if (sums == nullptr && history_ == History::kWhole) {
         return absl::InternalError(

@@ -73,7 +73,8 @@ std::string RequestKey(std::string_view scope, std::string_view request_id) {
   return key;
 }
 
-// For point reads behind a Bloom filter. The index and the filters are cut in blocks that share the
+// For point reads behind Bloom filters, in memory and in files: most ask for what is not there yet,
+// a new commitment or request. The index and the filters are cut in blocks that share the
 // cache with the rows: as they grow with the history they cost reads, not memory.
 rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -90,6 +91,8 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>
   options.compression = rocksdb::kLZ4Compression;
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = 2;
+  options.memtable_prefix_bloom_size_ratio = 0.02;
+  options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
   return options;
 }
