@@ -1,0 +1,72 @@
+// What books say before they fold.
+#include "projections/books.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+#include "tests/projections/history.h"
+
+namespace denier::projections {
+namespace {
+
+class WouldOverflowTest : public testing::Test {
+ protected:
+  WouldOverflowTest() {
+    History history;
+    history.On(20220110).Agreement().Envelope("coaching", "DINUM").Envelope("pilotage", "DINUM");
+    history.Envelope("subvention", "DJEPVA");
+    store::Position position = 0;
+    for (const auto& event : history.events()) {
+      EXPECT_TRUE(books_.Fold(event, position++).ok());
+    }
+  }
+
+  static Posting Paid(const char* envelope_id, std::int64_t cents) {
+    Posting posting;
+    posting.envelope_id = envelope_id;
+    posting.fiscal_year = 2022;
+    posting.account = Account::kPaid;
+    posting.cents = cents;
+    return posting;
+  }
+  void Have(const char* envelope_id, std::int64_t cents) {
+    ASSERT_TRUE(books_.PostSum(kAgreement, Paid(envelope_id, cents), 9).ok());
+  }
+  bool WouldOverflow(const char* envelope_id) {
+    return books_.WouldOverflow(kAgreement, {Paid(envelope_id, 1)});
+  }
+
+  static constexpr std::int64_t kHalf = std::int64_t{1} << 62;
+  Books books_{nullptr, Books::History::kPartial};
+};
+
+TEST_F(WouldOverflowTest, WhereAnEnvelopeHasMoreThanHalfOfWhatFits) {
+  Have("coaching", kHalf);
+  EXPECT_FALSE(WouldOverflow("coaching"));
+  Have("coaching", 1);
+  EXPECT_TRUE(WouldOverflow("coaching"));
+  EXPECT_FALSE(WouldOverflow("subvention"));
+}
+
+TEST_F(WouldOverflowTest, WhereTheEnvelopesOfABodyHaveItTogether) {
+  Have("coaching", kHalf / 2 + 1);
+  Have("pilotage", kHalf / 2);
+  EXPECT_TRUE(WouldOverflow("coaching"));
+  EXPECT_TRUE(WouldOverflow("pilotage"));
+  EXPECT_FALSE(WouldOverflow("subvention"));
+}
+
+TEST_F(WouldOverflowTest, OfEitherSign) {
+  Have("coaching", -kHalf - 1);
+  EXPECT_TRUE(WouldOverflow("coaching"));
+}
+
+TEST_F(WouldOverflowTest, ASumThatDoesNotFitIsAnError) {
+  Have("coaching", INT64_MAX);
+  EXPECT_EQ(books_.PostSum(kAgreement, Paid("pilotage", 1), 10).code(),
+            absl::StatusCode::kOutOfRange);
+}
+
+}  // namespace
+}  // namespace denier::projections
