@@ -26,7 +26,6 @@ using faults::HeldDisk;
 using faults::Operation;
 using projections::Account;
 using projections::Ledger;
-using testing::AllOf;
 using testing::Each;
 using testing::ElementsAre;
 using testing::Eq;
