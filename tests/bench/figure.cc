@@ -61,6 +61,17 @@ std::string Number(double value) {
   return text.data();
 }
 
+std::string Line(std::string_view name, std::string_view value, std::string_view unit,
+                 std::string_view spread, std::string_view goal, std::string_view met,
+                 std::string_view sides) {
+  std::array<char, 512> line{};
+  const auto text = [](std::string_view words) { return std::string(words); };
+  std::snprintf(line.data(), line.size(), "%-21s %9s %-4s %15s %8s  %-6s %s\n", text(name).c_str(),
+                text(value).c_str(), text(unit).c_str(), text(spread).c_str(), text(goal).c_str(),
+                text(met).c_str(), text(sides).c_str());
+  return line.data();
+}
+
 bool Met(const Figure& figure, double value) {
   return figure.better == Better::kHigher ? value >= figure.goal : value <= figure.goal;
 }
@@ -112,28 +123,25 @@ std::string Measured::ToJson() const {
 }
 
 std::string Measured::ToTable() const {
-  std::string table;
-  std::array<char, 512> line{};
-  const auto add = [&](auto... values) {
-    std::snprintf(line.data(), line.size(), "%-21s %9s %-4s %15s %8s  %-6s %s\n", values...);
-    table += line.data();
-  };
-  add("figure", "value", "", "spread", "goal", "", "Denier | against");
-  for (const Figure& figure : kFigures) {
-    const auto rounds = rounds_.find(figure.name);
-    if (rounds == rounds_.end()) continue;
-    const double value = Median(rounds->second);
-    const auto [least, most] = std::ranges::minmax(rounds->second);
-    const std::string spread = Number(least) + " .. " + Number(most);
-    const std::string goal =
-        (figure.better == Better::kHigher ? ">= " : "<= ") + Number(figure.goal);
-    const std::string sides = std::string(figure.denier) + " | " + std::string(figure.against);
-    add(std::string(figure.name).c_str(), Number(value).c_str(), std::string(figure.unit).c_str(),
-        spread.c_str(), goal.c_str(), Met(figure, value) ? "met" : "short", sides.c_str());
-    const auto note = notes_.find(figure.name);
-    if (note != notes_.end()) table += "                      " + note->second + "\n";
-  }
+  std::string table = Line("figure", "value", "", "spread", "goal", "", "Denier | against");
+  for (const Figure& figure : kFigures) table += LinesOf(figure.name);
   return table;
+}
+
+std::string Measured::LinesOf(std::string_view name) const {
+  const auto rounds = rounds_.find(name);
+  if (rounds == rounds_.end()) return "";
+  const Figure& figure = *FindFigure(name);
+  const double value = Median(rounds->second);
+  const auto [least, most] = std::ranges::minmax(rounds->second);
+  std::string lines =
+      Line(figure.name, Number(value), figure.unit, Number(least) + " .. " + Number(most),
+           (figure.better == Better::kHigher ? ">= " : "<= ") + Number(figure.goal),
+           Met(figure, value) ? "met" : "short",
+           std::string(figure.denier) + " | " + std::string(figure.against));
+  const auto note = notes_.find(name);
+  if (note != notes_.end()) lines += "                      " + note->second + "\n";
+  return lines;
 }
 
 }  // namespace denier::bench

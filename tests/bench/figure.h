@@ -45,6 +45,8 @@ class Measured {
   std::string ToJson() const;
   // For people: median, spread, goal, and whether it is met.
   std::string ToTable() const;
+  // The lines of one figure in it; empty when it was not measured.
+  std::string LinesOf(std::string_view figure) const;
 
  private:
   std::map<std::string, std::vector<double>, std::less<>> rounds_;

@@ -65,6 +65,10 @@ int Run(const Options& options, const std::string& json_file) {
       std::fprintf(stderr, "denier-bench: %s: %s\n", names.c_str(), status.ToString().c_str());
       exit_code = 1;
     }
+    // A long run that is ended early has told what it knows.
+    for (const std::string_view figure : group.figures) {
+      std::fputs(session.measured().LinesOf(figure).c_str(), stderr);
+    }
   }
   std::fputs(session.measured().ToTable().c_str(), stdout);
   if (!json_file.empty()) {
