@@ -363,14 +363,15 @@ BodyYear* Books::MutableBodyYear(std::string_view agreement_id, std::string_view
                               [this](const std::string& key) { return Load<BodyYear>(key); });
 }
 
-absl::Status Books::PostSum(std::string_view agreement_id, const Posting& sum,
-                            store::Position position) {
-  absl::Status added =
-      balances_
-          .Mutable(BalancesKey(agreement_id, sum.envelope_id, sum.fiscal_year), position,
-                   [this](const std::string& key) { return Load<Balances>(key); })
-          .Add(sum);
-  return added.ok() ? PostToBodies(agreement_id, {&sum, 1}, position) : added;
+absl::Status Books::PostSums(std::string_view agreement_id, std::span<const Posting> sums,
+                             store::Position position) {
+  Balances& balances = balances_.Mutable(
+      BalancesKey(agreement_id, sums.front().envelope_id, sums.front().fiscal_year), position,
+      [this](const std::string& key) { return Load<Balances>(key); });
+  for (const Posting& sum : sums) {
+    if (absl::Status added = balances.Add(sum); !added.ok()) return added;
+  }
+  return PostToBodies(agreement_id, sums, position);
 }
 
 absl::Status Books::Fold(const events::v1::Event& event, store::Position position) {

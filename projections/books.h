@@ -116,10 +116,11 @@ class Books {
   absl::Status Fold(const events::v1::Event& event, store::Position position);
 
   // For a partial history whose movements somebody has summed up (totals_fold.h) or wants by body
-  // alone (years_fold.h): the sum of many postings to one place, postings to the sums of the bodies
-  // alone, and a budget year that entries were made in, as of the event at `position`.
-  // OUT_OF_RANGE: a balance would pass 64 bits.
-  absl::Status PostSum(std::string_view agreement_id, const Posting& sum, store::Position position);
+  // alone (years_fold.h): one or more postings to one envelope and year that sum up many, postings
+  // to the sums of the bodies alone, and a budget year that entries were made in, as of the event
+  // at `position`. OUT_OF_RANGE: a balance would pass 64 bits.
+  absl::Status PostSums(std::string_view agreement_id, std::span<const Posting> sums,
+                        store::Position position);
   absl::Status PostToBodies(std::string_view agreement_id, std::span<const Posting> postings,
                             store::Position position);
   void MarkYear(std::string_view agreement_id, int fiscal_year, store::Position position);
@@ -170,7 +171,6 @@ class Books {
 
   // Drops commitments and payments from memory while there are more than `most_rows` of them;
   // the stored rows must hold the events [0, stored), and only rows untouched since are dropped.
-  // (Of a partial history they may be dropped for good, by who wants the balances alone.)
   void EvictRows(std::size_t most_rows, store::Position stored);
 
  private:

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "projections/event_version.h"
 
 namespace denier::projections {
@@ -12,6 +13,19 @@ using store::Position;
 bool Counts(const Event& event, const Moment& moment) {
   return moment.effective_until == 0 || event.effective_date() <= moment.effective_until ||
          event.has_agreement_created() || event.has_envelope_created();
+}
+
+absl::Status FoldIfCounts(std::string_view bytes, Position position,
+                          const std::string& agreement_id, const Moment& moment, Event& event,
+                          Books& books) {
+  if (absl::Status decoded = DecodeEvent(bytes, position, event); !decoded.ok()) return decoded;
+  if (!agreement_id.empty() && event.agreement_id() != agreement_id) return absl::OkStatus();
+  if (!Counts(event, moment)) return absl::OkStatus();
+  if (absl::Status folded = books.Fold(event, position); !folded.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("the event at position ", position, " does not fold: ", folded.message()));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Position> EventsRecordedBy(const store::Log& log, std::int64_t time_us) {

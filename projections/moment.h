@@ -4,9 +4,13 @@
 #define DENIER_PROJECTIONS_MOMENT_H_
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "denier/events/v1/event.pb.h"
+#include "projections/books.h"
 #include "store/log.h"
 #include "store/position.h"
 
@@ -22,6 +26,13 @@ struct Moment {
 // True when `event` counts by its effective day. The agreement and its envelopes are there whatever
 // the day, so that every entry has its place.
 bool Counts(const events::v1::Event& event, const Moment& moment);
+
+// Decodes the event at `position` into `event`, whose memory is used again, and folds it into
+// `books` if it is of `agreement_id` (empty: of any) and counts. DATA_LOSS: it does not decode or
+// does not fold. FAILED_PRECONDITION: a newer program wrote it. Both name the position.
+absl::Status FoldIfCounts(std::string_view bytes, store::Position position,
+                          const std::string& agreement_id, const Moment& moment,
+                          events::v1::Event& event, Books& books);
 
 // How many events were recorded at `time_us` or before, microseconds since 1970 UTC: recorded times
 // never decrease along the log. Reads some 24 events of ten million. Any thread.

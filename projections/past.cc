@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
-#include "projections/event_version.h"
 #include "projections/row_keys.h"
 #include "projections/totals_fold.h"
 #include "projections/totals_snapshot.h"
@@ -27,72 +26,23 @@ constexpr std::size_t kMostKeptRows = 20'000;
 // So often somebody looks whether the query is still wanted.
 constexpr Position kEventsATurn = 4'096;
 
-// What an event counted in said of a line or a request that was counted out.
 template <class Row>
 bool HasIdentifier(const std::string& bytes, const std::string& (Row::*identifier)() const) {
   Row row;
   return row.ParseFromString(bytes) && !(row.*identifier)().empty();
 }
 
-// A fold of the whole books, from the first event on.
-class RegistersFold {
- public:
-  RegistersFold(const std::string& agreement_id, const Moment& moment)
-      : agreement_id_(agreement_id),
-        moment_(moment),
-        // Without some of the events, not everything can be asserted again. It was when the events
-        // were decided, and when the live rows were folded.
-        books_(nullptr,
-               moment.effective_until != 0 ? Books::History::kPartial : Books::History::kWhole) {}
-
-  absl::Status Add(std::string_view bytes, Position position) {
-    if (absl::Status decoded = DecodeEvent(bytes, position, event_); !decoded.ok()) return decoded;
-    if (!agreement_id_.empty() && event_.agreement_id() != agreement_id_) return absl::OkStatus();
-    if (!Counts(event_, moment_)) return absl::OkStatus();
-    if (absl::Status folded = books_.Fold(event_, position); !folded.ok()) {
-      return absl::DataLossError(
-          absl::StrCat("the event at position ", position, " does not fold: ", folded.message()));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status TakeRows(
-      absl::FunctionRef<void(const std::string& key, const std::string& row)> put) {
-    books_.TakeChanges([&](const std::string& key, const std::string& row) {
-      if (Wanted(key, row)) put(key, row);
-    });
-    return absl::OkStatus();
-  }
-
- private:
-  bool Wanted(const std::string& key, const std::string& row) const {
-    if (IsReversalKey(key)) return false;
-    if (moment_.effective_until == 0) return true;
-    if (IsCommitmentKey(key)) return HasIdentifier(row, &v1::Commitment::commitment_id);
-    if (IsPaymentKey(key)) return HasIdentifier(row, &v1::PaymentRequest::payment_request_id);
-    return true;
-  }
-
-  const std::string& agreement_id_;
-  const Moment& moment_;
-  Books books_;
-  Event event_;  // one, reused
-};
-
-// Reads from `rows`, which must outlive it.
-Books::RowReader ReaderOf(const QueryRows::Computed& rows) {
-  return [&rows](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
-    const auto found = rows.find(key);
-    if (found == rows.end()) return std::nullopt;
-    return found->second;
-  };
+// False for what an event counted in said of a line or a request that was counted out.
+bool WasCountedIn(const std::string& key, const std::string& row) {
+  if (IsCommitmentKey(key)) return HasIdentifier(row, &v1::Commitment::commitment_id);
+  if (IsPaymentKey(key)) return HasIdentifier(row, &v1::PaymentRequest::payment_request_id);
+  return true;
 }
 
-// Gives `fold` the events [from, until) and puts the rows that they make into `rows`.
-template <class Fold>
-absl::Status FoldInto(const store::Log& log, Position from, Position until, Fold& fold,
-                      QueryRows::Computed& rows, absl::FunctionRef<bool()> cancelled) {
-  const auto put = [&](const std::string& key, const std::string& row) { rows[key] = row; };
+// Gives `add` the events [from, until).
+absl::Status ForEachEvent(const store::Log& log, Position from, Position until,
+                          absl::FunctionRef<bool()> cancelled,
+                          absl::FunctionRef<absl::Status(std::string_view, Position)> add) {
   store::Log::Reader reader = log.ReadFrom(from);
   Position position = from, turn = from;
   while (position < until) {
@@ -103,14 +53,79 @@ absl::Status FoldInto(const store::Log& log, Position from, Position until, Fold
     }
     for (const std::string_view event : (*batch)->events) {
       if (position == until) break;
-      if (absl::Status added = fold.Add(event, position); !added.ok()) return added;
+      if (absl::Status added = add(event, position); !added.ok()) return added;
       ++position;
     }
     if (position - turn < kEventsATurn) continue;
     turn = position;
     if (cancelled()) return absl::CancelledError("nobody waits for the answer any more");
   }
-  return fold.TakeRows(put);
+  return absl::OkStatus();
+}
+
+using ComputedRows = absl::StatusOr<QueryRows::Computed>;
+
+// The rows that the events [0, moment.next) make.
+ComputedRows ComputeRegisters(const store::Log& log, const std::string& agreement_id,
+                              const Moment& moment, absl::FunctionRef<bool()> cancelled) {
+  // Without some of the events, not everything can be asserted again. It was when the events were
+  // decided, and when the live rows were folded.
+  const bool partial = moment.effective_until != 0;
+  Books books(nullptr, partial ? Books::History::kPartial : Books::History::kWhole);
+  Event event;  // one, reused
+  const absl::Status folded =
+      ForEachEvent(log, 0, moment.next, cancelled, [&](std::string_view bytes, Position position) {
+        return FoldIfCounts(bytes, position, agreement_id, moment, event, books);
+      });
+  if (!folded.ok()) return folded;
+  QueryRows::Computed rows;
+  books.TakeChanges([&](const std::string& key, const std::string& row) {
+    if (!IsReversalKey(key) && (!partial || WasCountedIn(key, row))) rows[key] = row;
+  });
+  return rows;
+}
+
+// The same of the totals alone, on from `start`.
+ComputedRows ComputeTotals(const store::Log& log, TotalsStart start,
+                           const std::string& agreement_id, const Moment& moment,
+                           absl::FunctionRef<bool()> cancelled) {
+  const absl::Status folded =
+      FoldTotals(log, start.next, agreement_id, moment, start.rows, cancelled);
+  if (!folded.ok()) return folded;
+  return std::move(start.rows);
+}
+
+// The same of the sums by body alone.
+ComputedRows ComputeYears(const store::Log& log, TotalsStart start, const std::string& agreement_id,
+                          const Moment& moment, const store::Views::Snapshot& stored,
+                          absl::FunctionRef<bool()> cancelled) {
+  YearsFold fold(agreement_id, start.rows, stored);
+  absl::Status folded = ForEachEvent(
+      log, start.next, moment.next, cancelled,
+      [&](std::string_view bytes, Position position) { return fold.Add(bytes, position); });
+  if (folded.ok()) {
+    folded = fold.TakeRows(
+        [&](const std::string& key, const std::string& row) { start.rows[key] = row; });
+  }
+  if (!folded.ok()) return folded;
+  return std::move(start.rows);
+}
+
+ComputedRows Compute(const store::Log& log, const std::string& agreement_id, const Moment& moment,
+                     Depth depth, const store::Views::Snapshot* stored,
+                     absl::FunctionRef<bool()> cancelled) {
+  if (depth == Depth::kRegisters) return ComputeRegisters(log, agreement_id, moment, cancelled);
+  if (stored == nullptr || agreement_id.empty() || moment.effective_until != 0) {
+    return ComputeTotals(log, {}, agreement_id, moment, cancelled);
+  }
+  absl::StatusOr<TotalsStart> start = depth == Depth::kYears
+                                          ? LastYearsSnapshot(*stored, agreement_id, moment.next)
+                                          : LastSnapshot(*stored, agreement_id, moment.next);
+  if (!start.ok()) return start.status();
+  if (depth == Depth::kTotals) {
+    return ComputeTotals(log, *std::move(start), agreement_id, moment, cancelled);
+  }
+  return ComputeYears(log, *std::move(start), agreement_id, moment, *stored, cancelled);
 }
 
 }  // namespace
@@ -128,33 +143,10 @@ absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment
     }
   }
 
-  const bool from_snapshot =
-      stored != nullptr && !agreement_id.empty() && moment.effective_until == 0;
-  QueryRows::Computed computed;
-  absl::Status folded;
-  if (depth == Depth::kYears && from_snapshot) {
-    absl::StatusOr<TotalsStart> start = LastYearsSnapshot(*stored, agreement_id, moment.next);
-    if (!start.ok()) return start.status();
-    computed = std::move(start->rows);
-    YearsFold fold(agreement_id, computed, *stored);
-    folded = FoldInto(log_, start->next, moment.next, fold, computed, cancelled);
-  } else if (depth != Depth::kRegisters) {
-    Position from = 0;
-    if (from_snapshot) {
-      absl::StatusOr<TotalsStart> start = LastSnapshot(*stored, agreement_id, moment.next);
-      if (!start.ok()) return start.status();
-      from = start->next;
-      computed = std::move(start->rows);
-    }
-    TotalsFold fold(agreement_id, moment, ReaderOf(computed));
-    folded = FoldInto(log_, from, moment.next, fold, computed, cancelled);
-  } else {
-    RegistersFold fold(agreement_id, moment);
-    folded = FoldInto(log_, 0, moment.next, fold, computed, cancelled);
-  }
-  if (!folded.ok()) return folded;
+  ComputedRows computed = Compute(log_, agreement_id, moment, depth, stored, cancelled);
+  if (!computed.ok()) return computed.status();
 
-  auto rows = std::make_shared<const QueryRows::Computed>(std::move(computed));
+  auto rows = std::make_shared<const QueryRows::Computed>(*std::move(computed));
   QueryRows answer(rows);
   if (rows->size() <= kMostKeptRows) {
     const std::lock_guard<std::mutex> lock(mutex_);

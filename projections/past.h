@@ -30,9 +30,9 @@ enum class Depth : std::uint8_t {
 };
 
 // Any thread. Sums and totals are folded from the last snapshot of theirs before the moment
-// (totals_snapshot.h); registers, and whatever an effective day bounds, from the first event. The
-// last few answers are kept, so that the pages of a list, or two reports of one moment, cost one
-// fold.
+// (totals_snapshot.h); registers, and whatever an effective day bounds, from the first event.
+// Totals of a long part of the log are folded by a few threads (totals_fold.h). The last few
+// answers are kept, so that the pages of a list, or two reports of one moment, cost one fold.
 class Past {
  public:
   // `log` must outlive it.

@@ -1,9 +1,21 @@
 #include "projections/totals_fold.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <future>
+#include <optional>
+#include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "projections/event_version.h"
+#include "denier/events/v1/event.pb.h"
+#include "projections/books.h"
+#include "projections/movement.h"
+#include "projections/movement_sums.h"
 #include "projections/row_keys.h"
 
 namespace denier::projections {
@@ -11,130 +23,178 @@ namespace {
 
 using store::Position;
 
-// So many places are summed up before they enter the books: bounds memory.
+constexpr unsigned kMostThreads = 4;
+// What a thread hands over at once, and what is summed up before it enters the books: bound memory.
 constexpr std::size_t kMostPlaces = 50'000;
+constexpr std::size_t kMostWholeBytes = std::size_t{16} << 20;
+// Among so many events somebody looks whether the query is still wanted.
+constexpr std::size_t kWholeEventsATurn = 4'096;
 
-std::size_t Index(const Posting& posting) {
-  return static_cast<std::size_t>(posting.ledger) * kAccounts +
-         static_cast<std::size_t>(posting.account);
+struct Scope {
+  const std::string& agreement_id;
+  const Moment& moment;
+
+  bool Has(const Movement& movement) const {
+    return (agreement_id.empty() || movement.agreement_id == agreement_id) &&
+           (moment.effective_until == 0 || movement.effective_date <= moment.effective_until);
+  }
+};
+
+// An event that does more than move credits.
+struct WholeEvent {
+  Position position;
+  std::string bytes;
+};
+
+// What the events [.., next) of a part of the log come to.
+struct Stretch {
+  Position next = 0;
+  MovementSums sums;
+  std::vector<WholeEvent> whole;  // in the order of the log
+  absl::Status status;            // not OK: why the event at `next` cannot be had
+};
+
+// Reads the events [from, until), or the first of them as far as memory goes. Any thread.
+Stretch ReadStretch(const store::Log& log, Position from, Position until, const Scope& scope) {
+  Stretch stretch;
+  stretch.next = from;
+  Movement movement;
+  std::size_t whole_bytes = 0;
+  store::Log::Reader reader = log.ReadFrom(from);
+  while (stretch.next < until) {
+    const absl::StatusOr<const store::StoredBatch*> batch = reader.Next();
+    if (!batch.ok()) {
+      stretch.status = batch.status();
+      return stretch;
+    }
+    if (*batch == nullptr) {
+      stretch.status = absl::OutOfRangeError(absl::StrCat("the log ends before position ", until));
+      return stretch;
+    }
+    for (const std::string_view event : (*batch)->events) {
+      if (stretch.next == until) break;
+      if (whole_bytes >= kMostWholeBytes || stretch.sums.places() >= kMostPlaces) return stretch;
+      if (!ReadMovement(event, movement)) {
+        stretch.whole.push_back({stretch.next, std::string(event)});
+        whole_bytes += event.size() + sizeof(WholeEvent);
+      } else if (scope.Has(movement)) {
+        if (absl::Status added = stretch.sums.Add(movement); !added.ok()) {
+          stretch.status = absl::DataLossError(absl::StrCat("the event at position ", stretch.next,
+                                                            " does not fold: ", added.message()));
+          return stretch;
+        }
+      }
+      ++stretch.next;
+    }
+  }
+  return stretch;
 }
 
-// The views of one event point to the same bytes.
-bool SameWords(std::string_view a, std::string_view b) {
-  return a.data() == b.data() && a.size() == b.size();
-}
+// The books, from stretches that are added in the order of the log.
+class TotalsFold {
+ public:
+  // A part of the events, or of their rows, cannot be asserted again to be whole: it was when the
+  // events were decided, and when the live rows were folded.
+  TotalsFold(const Scope& scope, Books::RowReader reader, absl::FunctionRef<bool()> cancelled)
+      : scope_(scope), cancelled_(cancelled), books_(std::move(reader), Books::History::kPartial) {}
+
+  absl::Status Add(const Stretch& stretch) {
+    for (std::size_t i = 0; i < stretch.whole.size(); ++i) {
+      if (i % kWholeEventsATurn == 0 && cancelled_()) return Cancelled();
+      const WholeEvent& whole = stretch.whole[i];
+      if (absl::Status folded = FoldIfCounts(whole.bytes, whole.position, scope_.agreement_id,
+                                             scope_.moment, event_, books_);
+          !folded.ok()) {
+        return folded;
+      }
+    }
+    if (!stretch.status.ok()) return stretch.status;
+    if (cancelled_()) return Cancelled();
+    next_ = stretch.next;
+    if (absl::Status added = sums_.Add(stretch.sums); !added.ok()) return DoesNotFold(added);
+    return sums_.places() < kMostPlaces ? absl::OkStatus() : PostSums();
+  }
+
+  absl::Status TakeRows(
+      absl::FunctionRef<void(const std::string& key, const std::string& row)> put) {
+    if (absl::Status posted = PostSums(); !posted.ok()) return posted;
+    books_.TakeChanges([&](const std::string& key, const std::string& row) {
+      if (!IsCommitmentKey(key) && !IsPaymentKey(key) && !IsReversalKey(key)) put(key, row);
+    });
+    return absl::OkStatus();
+  }
+
+ private:
+  static absl::Status Cancelled() {
+    return absl::CancelledError("nobody waits for the answer any more");
+  }
+  absl::Status DoesNotFold(const absl::Status& status) const {
+    return absl::DataLossError(
+        absl::StrCat("the events before position ", next_, " do not fold: ", status.message()));
+  }
+  absl::Status PostSums() {
+    if (absl::Status posted = sums_.PostTo(books_, next_); !posted.ok()) return DoesNotFold(posted);
+    sums_ = MovementSums();
+    return books_.status();
+  }
+
+  const Scope scope_;
+  const absl::FunctionRef<bool()> cancelled_;
+  Books books_;
+  events::v1::Event event_;  // one, reused
+  MovementSums sums_;        // not yet in the books
+  Position next_ = 0;
+};
 
 }  // namespace
 
-// A part of the events, or of their rows, cannot be asserted again to be whole: it was when the
-// events were decided, and when the live rows were folded.
-TotalsFold::TotalsFold(std::string agreement_id, const Moment& moment, Books::RowReader reader)
-    : agreement_id_(std::move(agreement_id)),
-      moment_(moment),
-      books_(std::move(reader), Books::History::kPartial) {}
-
-absl::Status TotalsFold::Add(std::string_view bytes, Position position) {
-  if (!ReadMovement(bytes, movement_)) return FoldWhole(bytes, position);
-  if (!agreement_id_.empty() && movement_.agreement_id != agreement_id_) return absl::OkStatus();
-  if (moment_.effective_until != 0 && movement_.effective_date > moment_.effective_until) {
-    return absl::OkStatus();
-  }
-  return Sum(movement_, position);
-}
-
-absl::Status TotalsFold::Sum(const Movement& movement, Position position) {
-  last_ = position;
-  if (last_agreement_ == nullptr || movement.agreement_id != last_agreement_id_) {
-    auto found = agreements_.find(movement.agreement_id);
-    if (found == agreements_.end()) {
-      found = agreements_.try_emplace(std::string(movement.agreement_id)).first;
+absl::Status FoldTotals(const store::Log& log, Position from, const std::string& agreement_id,
+                        const Moment& moment, QueryRows::Computed& rows,
+                        absl::FunctionRef<bool()> cancelled, const FoldPace& pace) {
+  const Scope scope{agreement_id, moment};
+  const auto stored =
+      [&rows](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
+    const auto found = rows.find(key);
+    if (found == rows.end()) return std::nullopt;
+    return found->second;
+  };
+  TotalsFold fold(scope, stored, cancelled);
+  const auto read = [&](Position first, Position until) {
+    return ReadStretch(log, first, until, scope);
+  };
+  // A stretch that had to end early is gone on with at once, for the next ones wait for it.
+  const auto add = [&](Stretch stretch, Position until) {
+    absl::Status added = fold.Add(stretch);
+    while (added.ok() && stretch.next < until) {
+      stretch = read(stretch.next, until);
+      added = fold.Add(stretch);
     }
-    last_agreement_id_ = found->first;
-    last_agreement_ = &found->second;
-    last_fiscal_year_ = 0;
-  }
-  if (movement.fiscal_year != last_fiscal_year_) {
-    last_agreement_->fiscal_years.insert(movement.fiscal_year);
-    last_fiscal_year_ = movement.fiscal_year;
-  }
-  const Posting* before = nullptr;
-  Sums* sums = nullptr;
-  for (const Posting& posting : movement.postings) {
-    if (before == nullptr || posting.fiscal_year != before->fiscal_year ||
-        posting.origin_year != before->origin_year ||
-        !SameWords(posting.envelope_id, before->envelope_id) ||
-        !SameWords(posting.product_id, before->product_id)) {
-      auto found = last_agreement_->places.find(posting);
-      if (found == last_agreement_->places.end()) {
-        Place place{.envelope_id = std::string(posting.envelope_id),
-                    .product_id = std::string(posting.product_id),
-                    .fiscal_year = posting.fiscal_year,
-                    .origin_year = posting.origin_year};
-        found = last_agreement_->places.try_emplace(std::move(place)).first;
-        ++places_;
-      }
-      sums = &found->second;
-    }
-    before = &posting;
-    std::int64_t& sum = (*sums)[Index(posting)];
-    if (__builtin_add_overflow(sum, posting.cents, &sum)) {
-      return absl::DataLossError(absl::StrCat("the event at position ", position,
-                                              " does not fold: a balance would pass 64 bits"));
-    }
-  }
-  return places_ < kMostPlaces ? absl::OkStatus() : PostSums();
-}
+    return added;
+  };
 
-absl::Status TotalsFold::PostSums() {
-  for (const auto& [agreement_id, sums_of] : agreements_) {
-    for (const int year : sums_of.fiscal_years) books_.MarkYear(agreement_id, year, last_);
-    for (const auto& [place, sums] : sums_of.places) {
-      Posting posting;
-      posting.envelope_id = place.envelope_id;
-      posting.product_id = place.product_id;
-      posting.fiscal_year = place.fiscal_year;
-      posting.origin_year = place.origin_year;
-      // What has come back to nothing has been there all the same: its row exists.
-      absl::Status posted = books_.PostSum(agreement_id, posting, last_);
-      for (std::size_t i = 0; i < sums.size() && posted.ok(); ++i) {
-        if (sums[i] == 0) continue;
-        posting.ledger = static_cast<Ledger>(i / kAccounts);
-        posting.account = static_cast<Account>(i % kAccounts);
-        posting.cents = sums[i];
-        posted = books_.PostSum(agreement_id, posting, last_);
-      }
-      if (!posted.ok()) {
-        return absl::DataLossError(absl::StrCat("the events before position ", last_ + 1,
-                                                " do not fold: ", posted.message()));
-      }
+  const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
+  const unsigned threads = pace.threads == 0 ? processors : pace.threads;
+  const bool alone = threads == 1 || moment.next - from <= pace.stretch;
+  // Where the system has no thread left, the calling one reads too.
+  const std::launch by = alone ? std::launch::deferred : std::launch::async | std::launch::deferred;
+
+  struct Reading {
+    Position until;
+    std::future<Stretch> stretch;  // waits for its thread when it goes
+  };
+  std::deque<Reading> ahead;
+  while (true) {
+    while (from < moment.next && ahead.size() < threads) {
+      const Position until = std::min(from + pace.stretch, moment.next);
+      ahead.push_back({until, std::async(by, read, from, until)});
+      from = until;
     }
+    if (ahead.empty()) break;
+    Reading first = std::move(ahead.front());
+    ahead.pop_front();
+    if (absl::Status added = add(first.stretch.get(), first.until); !added.ok()) return added;
   }
-  agreements_.clear();
-  places_ = 0;
-  last_agreement_ = nullptr;
-  return books_.status();
-}
-
-absl::Status TotalsFold::FoldWhole(std::string_view bytes, Position position) {
-  if (absl::Status decoded = DecodeEvent(bytes, position, event_); !decoded.ok()) return decoded;
-  if (!agreement_id_.empty() && event_.agreement_id() != agreement_id_) return absl::OkStatus();
-  if (!Counts(event_, moment_)) return absl::OkStatus();
-  if (absl::Status folded = books_.Fold(event_, position); !folded.ok()) {
-    return absl::DataLossError(
-        absl::StrCat("the event at position ", position, " does not fold: ", folded.message()));
-  }
-  last_ = position;
-  return absl::OkStatus();
-}
-
-absl::Status TotalsFold::TakeRows(
-    absl::FunctionRef<void(const std::string& key, const std::string& row)> put) {
-  if (absl::Status posted = PostSums(); !posted.ok()) return posted;
-  books_.TakeChanges([&](const std::string& key, const std::string& row) {
-    if (!IsCommitmentKey(key) && !IsPaymentKey(key) && !IsReversalKey(key)) put(key, row);
-  });
-  books_.EvictRows(0, last_ + 1);
-  return absl::OkStatus();
+  return fold.TakeRows([&](const std::string& key, const std::string& row) { rows[key] = row; });
 }
 
 }  // namespace denier::projections

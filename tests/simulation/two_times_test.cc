@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "projections/posting.h"
 #include "projections/reports.h"
 #include "projections/row_keys.h"
+#include "projections/totals_fold.h"
 #include "tests/projections/bookkeeping.h"
 #include "tests/simulation/simulated.h"
 
@@ -114,6 +116,35 @@ TEST_P(TwoTimesSimulation, RowsOfAnEarlierMomentAreThoseThatWereThere) {
     }
     if (next == events_.size()) break;
     ASSERT_TRUE(books.Fold(events_[next], next).ok());
+  }
+}
+
+// Several threads, each with a stretch of the log of its own, give what one reads in one go.
+TEST_P(TwoTimesSimulation, StretchesAndThreadsLeaveNoTraceInTheTotals) {
+  std::mt19937_64 random(GetParam());
+  for (int i = 0; i < 24; ++i) {
+    const Moment moment{.next = i == 0 ? events_.size() : random() % (events_.size() + 1),
+                        .effective_until = i % 3 == 1 ? MiddleDay() : 0};
+    const auto wanted = RowsIn(At(moment, Depth::kTotals));
+    for (const FoldPace& pace : {FoldPace{.stretch = 1, .threads = 4},
+                                 {1 + random() % 9, 2},
+                                 {1 + random() % 99, 4},
+                                 {1 + random() % 99, 1},
+                                 {77, 0}}) {
+      // From nothing, or on from an earlier moment.
+      QueryRows::Computed rows;
+      Position from = 0;
+      if (moment.effective_until == 0 && i % 2 == 0) {
+        from = random() % (moment.next + 1);
+        ASSERT_TRUE(FoldTotals(books_.log(), 0, agreement_id_, {.next = from}, rows, kNever).ok());
+      }
+      const absl::Status folded =
+          FoldTotals(books_.log(), from, agreement_id_, moment, rows, kNever, pace);
+      ASSERT_TRUE(folded.ok()) << folded;
+      ASSERT_EQ((std::map<std::string, std::string>(rows.begin(), rows.end())), wanted)
+          << "[" << from << ", " << moment.next << ") until " << moment.effective_until
+          << " in stretches of " << pace.stretch << " by " << pace.threads;
+    }
   }
 }
 

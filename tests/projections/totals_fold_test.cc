@@ -1,0 +1,151 @@
+// The fold of totals by several threads: the first bad position is the one that is named, and what
+// bounds memory leaves no trace. That the rows are those of one thread is in two_times_test.cc.
+#include "projections/totals_fold.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "projections/books.h"
+#include "projections/row_keys.h"
+#include "tests/projections/bookkeeping.h"
+
+namespace denier::projections {
+namespace {
+
+using events::v1::Event;
+using store::Position;
+using testing::HasSubstr;
+
+const auto kNever = [] { return false; };
+constexpr FoldPace kPaces[] = {{.stretch = 1'000'000, .threads = 1},
+                               {.stretch = 10, .threads = 1},
+                               {.stretch = 10, .threads = 2},
+                               {.stretch = 10, .threads = 4},
+                               {.stretch = 7, .threads = 0}};
+
+class TotalsFoldTest : public testing::TestWithParam<FoldPace> {
+ protected:
+  void Append(const std::vector<Event>& events, const std::vector<Position>& damaged = {}) {
+    store::Batch batch;
+    for (Position at = 0; at < events.size(); ++at) {
+      const bool spoil = std::ranges::find(damaged, at) != damaged.end();
+      batch.Add(spoil ? "\xff" : events[at].SerializeAsString());
+      if (batch.size() == 4) {
+        books_.AppendBatch(batch);
+        batch.Clear();
+      }
+    }
+    if (batch.size() != 0) books_.AppendBatch(batch);
+  }
+  absl::Status Fold(QueryRows::Computed& rows, Position next) {
+    return FoldTotals(books_.log(), 0, "", {.next = next}, rows, kNever, GetParam());
+  }
+  std::string ErrorAt(Position next) {
+    QueryRows::Computed rows;
+    const absl::Status status = Fold(rows, next);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    return std::string(status.message());
+  }
+
+  Bookkeeping books_;
+};
+INSTANTIATE_TEST_SUITE_P(Paces, TotalsFoldTest, testing::ValuesIn(kPaces), [](const auto& info) {
+  return absl::StrCat(info.param.threads, "x", info.param.stretch);
+});
+
+// Movements alone, after an agreement, an envelope and its credits.
+History Movements(int count) {
+  History history;
+  history.On(20210120).Agreement().Envelope("coaching", "DINUM").Allocate("coaching", 1'000, 1'000);
+  for (int i = 0; i < count; ++i) history.Engage(absl::StrCat("ej-", i), "coaching", 1);
+  return history;
+}
+
+TEST_P(TotalsFoldTest, TheFirstOfTwoDamagedEventsIsNamed) {
+  // The second stretch's is met at its beginning, long before the first one's at its end.
+  Append(Movements(60).events(), {9, 10, 41});
+  EXPECT_THAT(ErrorAt(60), HasSubstr("position 9 "));
+  QueryRows::Computed rows;
+  EXPECT_TRUE(Fold(rows, 9).ok());
+}
+
+// Movements, of which the third after `before` passes 64 bits.
+History TooMuch(int before) {
+  History history = Movements(before);
+  for (int i = 0; i < 3; ++i) {
+    history.Engage(absl::StrCat("huge-", i), "coaching", (std::int64_t{1} << 62) - 1);
+  }
+  for (int i = 0; i < 20; ++i) history.Engage(absl::StrCat("after-", i), "coaching", 1);
+  return history;
+}
+
+TEST_P(TotalsFoldTest, ABalanceThatPassesAllBoundsIsNamedBeforeALaterDamagedEvent) {
+  Append(TooMuch(0).events(), {9, 20});
+  EXPECT_THAT(ErrorAt(20), HasSubstr("64 bits"));
+}
+
+TEST_P(TotalsFoldTest, ADamagedEventIsNamedBeforeABalanceThatPassesAllBoundsLater) {
+  Append(TooMuch(10).events(), {10});
+  EXPECT_THAT(ErrorAt(30), HasSubstr("position 10 "));
+}
+
+TEST_P(TotalsFoldTest, ALogThatEndsBeforeTheMomentIsSaid) {
+  Append(Movements(40).events());
+  QueryRows::Computed rows;
+  const absl::Status status = Fold(rows, 100);
+  EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange) << status;
+}
+
+TEST_P(TotalsFoldTest, WhoeverIsNotWaitedForStops) {
+  Append(Movements(60).events());
+  QueryRows::Computed rows;
+  int asked = 0;
+  const absl::Status status = FoldTotals(
+      books_.log(), 0, "", {.next = 60}, rows, [&] { return ++asked >= 2; }, GetParam());
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled) << status;
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_P(TotalsFoldTest, StretchesThatAreTooLargeForMemoryEndEarlyAndAreGoneOnWith) {
+  // Movements to 60,000 places; six events of 9 MiB that are folded whole, three in a row.
+  History history = Movements(0);
+  for (int i = 0; i < 6; ++i) history.Freeze("coaching", 1, 1);
+  for (int i = 0; i < 50; ++i) {
+    history.Engage(absl::StrCat("ej-", i), "coaching", 1, absl::StrCat("product-", i));
+  }
+  std::vector<Event> events = std::move(history).events();
+  std::rotate(events.begin() + 6, events.begin() + 9, events.end());
+  for (Event& event : events) {
+    if (event.has_credits_frozen()) {
+      event.mutable_credits_frozen()->set_act_reference(std::string(9 << 20, 'x'));
+    }
+    if (!event.has_engaged()) continue;
+    auto& lines = *event.mutable_engaged()->mutable_lines();
+    for (int i = 1; i < 1'200; ++i) {
+      auto& line = *lines.Add();
+      line = lines.at(0);
+      line.set_line_id(absl::StrCat(i));
+      line.set_product_id(absl::StrCat(line.product_id(), "-", i));
+    }
+  }
+  Append(events);
+  QueryRows::Computed rows;
+  ASSERT_TRUE(Fold(rows, events.size()).ok());
+  Books books(nullptr, Books::History::kPartial);
+  for (Position at = 0; at < events.size(); ++at) {
+    ASSERT_TRUE(books.Fold(events[at], at).ok());
+  }
+  QueryRows::Computed wanted;
+  books.TakeChanges([&](const std::string& key, const std::string& row) {
+    if (!IsCommitmentKey(key)) wanted[key] = row;
+  });
+  EXPECT_TRUE(rows == wanted);  // they are too long to print
+}
+
+}  // namespace
+}  // namespace denier::projections
