@@ -80,6 +80,7 @@ std::string InFrench(std::string text) {
   replace("The following arguments were not expected:", "arguments inattendus :");
   replace("The following argument was not expected:", "argument inattendu :");
   replace(" is required", " est obligatoire");
+  replace(" excludes ", " exclut ");
   replace("required TEXT missing", "valeur manquante");
   replace("1 valeur manquante", "valeur manquante");
   replace("At Most 1 required but received", "une seule valeur permise, reçu :");
@@ -434,6 +435,7 @@ void Client::AddQueries(const char* name, const std::string& help,
       AddAsOf(sub, "--compare", &compare_,
               Say("Ce qui a changé de --as-of à ce moment, et par quelles écritures",
                   "What has changed from --as-of to this moment, and by which events"));
+      if (IsOfFolders(method)) AddData(sub);
     }
     sub->final_callback([this, &method, request, query] {
       const std::string csv_field = query.csv_field;
@@ -553,6 +555,7 @@ void Client::AddCompletion() {
 }
 
 bool Client::Connect(std::string_view default_principal) {
+  if (!data_.empty()) return OpenFolder();
   const auto principal = ParsePrincipal(as_.empty() ? default_principal : as_);
   if (!principal) {
     terminal_.err << Say("denier\u00a0: --as doit être id@SERVICE:rôle[,rôle], les rôles étant ",
@@ -582,6 +585,7 @@ bool Client::Connect(std::string_view default_principal) {
 }
 
 bool Client::Call(const MethodDescriptor& method, const Message& request, Message* response) {
+  if (folder_ != nullptr) return AskFolder(method, request, response);
   const google::rpc::Status status = connection_->Call(method, request, principal_, response);
   if (status.code() == 0) return true;
   Failure failure = FailureOf(status);
@@ -621,6 +625,11 @@ bool Client::FindAgreement() {
     return true;
   }
   exit_code_ = kUsage;
+  if (response.agreements().empty() && folder_ != nullptr) {
+    terminal_.err << Say("denier\u00a0: ce dossier n'a pas de convention à ce moment.\n",
+                         "denier: at that moment this folder has no agreement.\n");
+    return false;
+  }
   if (response.agreements().empty()) {
     terminal_.err << Say(
         "denier\u00a0: ce serveur n'a pas de convention que vous puissiez lire. Créez-la "

@@ -18,6 +18,7 @@
 #include "denier/v1/query_service.pb.h"
 #include "services/cli/connection.h"
 #include "services/cli/failure.h"
+#include "services/cli/folder_reports.h"
 #include "services/cli/view.h"
 
 namespace denier::cli {
@@ -90,6 +91,7 @@ class Client {
   void AddAsOf(CLI::App* sub, const std::string& name, std::optional<AsOf>* as_of,
                const std::string& help);
   void AddMoment(CLI::App* sub);  // --as-of, --effective-until
+  void AddData(CLI::App* sub);    // folder_reports.cc
 
   int RunCommand(const google::protobuf::MethodDescriptor& method, Message* request);
   int RunQuery(const google::protobuf::MethodDescriptor& method, const std::string& csv_field,
@@ -114,6 +116,10 @@ class Client {
   bool Connect(std::string_view default_principal);
   bool Call(const google::protobuf::MethodDescriptor& method, const Message& request,
             Message* response);
+  // The same without a server, from the folder data_.
+  bool OpenFolder();
+  bool AskFolder(const google::protobuf::MethodDescriptor& method, const Message& request,
+                 Message* response);
   bool FindAgreement();
   // A query, all its pages, and the rows that were asked for. False: as above.
   bool Ask(const google::protobuf::MethodDescriptor& method, Message* request, Message* response);
@@ -141,6 +147,8 @@ class Client {
   std::function<int()> action_;
   Principal principal_;
   std::unique_ptr<Connection> connection_;
+  std::string data_;
+  std::unique_ptr<FolderReports> folder_;  // instead of a connection, where data_ is given
   int exit_code_ = kDone;
 };
 
