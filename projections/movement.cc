@@ -78,6 +78,13 @@ class FieldReader {
   static constexpr std::uint64_t kMostTag = std::uint64_t{1} << 32;
 
   std::uint64_t Varint() {
+    // One byte is what nearly all are.
+    if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) {
+      return static_cast<unsigned char>(*at_++);
+    }
+    return LongVarint();
+  }
+  std::uint64_t LongVarint() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64 && at_ != end_; shift += 7) {
       const auto byte = static_cast<unsigned char>(*at_++);

@@ -40,6 +40,9 @@ class MovementSums {
   // `position`.
   absl::Status PostTo(Books& books, store::Position position) const;
 
+  // True when nothing was added, be it a movement of nothing.
+  bool empty() const { return agreements_.empty(); }
+
   // How many places there are, of some 600 bytes each.
   std::size_t places() const { return places_; }
 
@@ -58,8 +61,9 @@ class MovementSums {
     using is_transparent = void;
     template <class AnyPlace>
     std::size_t operator()(const AnyPlace& place) const {
+      const auto years = static_cast<std::int64_t>(place.fiscal_year) * 10'000 + place.origin_year;
       return absl::HashOf(std::string_view(place.envelope_id), std::string_view(place.product_id),
-                          place.fiscal_year, place.origin_year);
+                          years);
     }
   };
   struct SamePlace {

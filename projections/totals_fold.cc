@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <future>
 #include <optional>
 #include <string_view>
@@ -54,10 +55,13 @@ struct Stretch {
   absl::Status status;            // not OK: why the event at `next` cannot be had
 };
 
-// Reads the events [from, until), or the first of them as far as memory goes. Any thread.
-Stretch ReadStretch(const store::Log& log, Position from, Position until, const Scope& scope) {
+// Reads the events [from, until), or the first of them as far as memory goes, and goes on with
+// `sums`. Any thread.
+Stretch ReadStretch(const store::Log& log, Position from, Position until, const Scope& scope,
+                    MovementSums sums) {
   Stretch stretch;
   stretch.next = from;
+  stretch.sums = std::move(sums);
   Movement movement;
   std::size_t whole_bytes = 0;
   store::Log::Reader reader = log.ReadFrom(from);
@@ -90,7 +94,7 @@ Stretch ReadStretch(const store::Log& log, Position from, Position until, const 
   return stretch;
 }
 
-// The books, from stretches that are added in the order of the log.
+// The books, from stretches that are added in the order of the log, and from sums in any.
 class TotalsFold {
  public:
   // A part of the events, or of their rows, cannot be asserted again to be whole: it was when the
@@ -98,6 +102,7 @@ class TotalsFold {
   TotalsFold(const Scope& scope, Books::RowReader reader, absl::FunctionRef<bool()> cancelled)
       : scope_(scope), cancelled_(cancelled), books_(std::move(reader), Books::History::kPartial) {}
 
+  // But for its sums.
   absl::Status Add(const Stretch& stretch) {
     for (std::size_t i = 0; i < stretch.whole.size(); ++i) {
       if (i % kWholeEventsATurn == 0 && cancelled_()) return Cancelled();
@@ -109,9 +114,16 @@ class TotalsFold {
       }
     }
     if (!stretch.status.ok()) return stretch.status;
-    if (cancelled_()) return Cancelled();
     next_ = stretch.next;
-    if (absl::Status added = sums_.Add(stretch.sums); !added.ok()) return DoesNotFold(added);
+    return cancelled_() ? Cancelled() : absl::OkStatus();
+  }
+
+  absl::Status Add(MovementSums sums) {
+    if (sums_.empty()) {
+      sums_ = std::move(sums);
+    } else if (absl::Status added = sums_.Add(sums); !added.ok()) {
+      return DoesNotFold(added);
+    }
     return sums_.places() < kMostPlaces ? absl::OkStatus() : PostSums();
   }
 
@@ -159,17 +171,27 @@ absl::Status FoldTotals(const store::Log& log, Position from, const std::string&
     return found->second;
   };
   TotalsFold fold(scope, stored, cancelled);
-  const auto read = [&](Position first, Position until) {
-    return ReadStretch(log, first, until, scope);
+  // What has been summed up goes on in a later stretch: as many sums as threads are enough.
+  std::vector<MovementSums> idle;
+  const auto take_idle = [&idle] {
+    if (idle.empty()) return MovementSums();
+    MovementSums sums = std::move(idle.back());
+    idle.pop_back();
+    return sums;
   };
   // A stretch that had to end early is gone on with at once, for the next ones wait for it.
-  const auto add = [&](Stretch stretch, Position until) {
-    absl::Status added = fold.Add(stretch);
-    while (added.ok() && stretch.next < until) {
-      stretch = read(stretch.next, until);
-      added = fold.Add(stretch);
+  const auto add = [&](Stretch stretch, Position until) -> absl::Status {
+    while (true) {
+      absl::Status added = fold.Add(stretch);
+      if (added.ok() && stretch.sums.places() >= kMostPlaces) {
+        added = fold.Add(std::exchange(stretch.sums, MovementSums()));
+      }
+      if (!added.ok()) return added;
+      if (stretch.next == until) break;
+      stretch = ReadStretch(log, stretch.next, until, scope, std::move(stretch.sums));
     }
-    return added;
+    idle.push_back(std::move(stretch.sums));
+    return absl::OkStatus();
   };
 
   const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
@@ -186,13 +208,17 @@ absl::Status FoldTotals(const store::Log& log, Position from, const std::string&
   while (true) {
     while (from < moment.next && ahead.size() < threads) {
       const Position until = std::min(from + pace.stretch, moment.next);
-      ahead.push_back({until, std::async(by, read, from, until)});
+      ahead.push_back(
+          {until, std::async(by, ReadStretch, std::cref(log), from, until, scope, take_idle())});
       from = until;
     }
     if (ahead.empty()) break;
     Reading first = std::move(ahead.front());
     ahead.pop_front();
     if (absl::Status added = add(first.stretch.get(), first.until); !added.ok()) return added;
+  }
+  for (MovementSums& sums : idle) {
+    if (absl::Status added = fold.Add(std::move(sums)); !added.ok()) return added;
   }
   return fold.TakeRows([&](const std::string& key, const std::string& row) { rows[key] = row; });
 }

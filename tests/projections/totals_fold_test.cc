@@ -94,6 +94,30 @@ TEST_P(TotalsFoldTest, ADamagedEventIsNamedBeforeABalanceThatPassesAllBoundsLate
   EXPECT_THAT(ErrorAt(30), HasSubstr("position 10 "));
 }
 
+// What moves nothing marks its year all the same, in whichever stretch it stands.
+TEST_P(TotalsFoldTest, AYearWithoutMovementsIsKnown) {
+  std::vector<Event> events = Movements(50).events();
+  for (const Position at : {Position{12}, Position{31}, Position{52}}) {
+    Event& certified = events[at];
+    certified.clear_engaged();
+    certified.mutable_service_certified()->set_commitment_id("ej-0");
+    certified.set_fiscal_year(2021 + static_cast<int>(at));
+  }
+  // A stretch of such events alone: of the last ten of fifty-three, three are left.
+  for (Position at = 50; at < 53; ++at) {
+    events[at] = events[52];
+    events[at].set_fiscal_year(2030 + static_cast<int>(at));
+  }
+  Append(events);
+  QueryRows::Computed rows;
+  ASSERT_TRUE(Fold(rows, events.size()).ok());
+  v1::Agreement agreement;
+  ASSERT_TRUE(agreement.ParseFromString(rows.at(AgreementKey(kAgreement))));
+  for (const int year : {2021 + 12, 2021 + 31, 2080, 2081, 2082}) {
+    EXPECT_NE(FindYear(agreement, year), nullptr) << year;
+  }
+}
+
 TEST_P(TotalsFoldTest, ALogThatEndsBeforeTheMomentIsSaid) {
   Append(Movements(40).events());
   QueryRows::Computed rows;
