@@ -19,6 +19,12 @@ using store::Views;
 // How far behind rows may be to be called near.
 constexpr Position kNearEvents = 10'000;
 
+// While nobody waits for it, a fold begins so long after the last one at the earliest, unless there
+// are so many events to fold: each fold has a price, and many small ones cost several times what
+// the events do.
+constexpr auto kGathering = std::chrono::milliseconds(10);
+constexpr Position kMostGathered = 1'000;
+
 constexpr auto kSayEvery = std::chrono::seconds(5);
 
 }  // namespace
@@ -131,15 +137,20 @@ Runner::~Runner() {
 }
 
 void Runner::NotifyHead() {
+  const Position head = log_.head().next;
   const std::lock_guard<std::mutex> lock(mutex_);
   log_grew_ = true;
-  wake_.notify_one();
+  if (!gathering_ || head >= folded_ + kMostGathered) wake_.notify_one();
 }
 
 absl::Status Runner::WaitFor(Position next, Clock::time_point deadline) const {
   std::unique_lock<std::mutex> lock(mutex_);
+  if (folded_ >= next) return absl::OkStatus();
+  ++waiting_;
+  if (gathering_) wake_.notify_one();
   const bool ended = progress_.wait_until(
       lock, deadline, [&] { return folded_ >= next || stopping_ || !status_.ok(); });
+  --waiting_;
   if (folded_ >= next) return absl::OkStatus();
   if (!ended) {
     return absl::DeadlineExceededError(absl::StrCat("position ", next, " was not folded in time"));
@@ -160,7 +171,7 @@ void Runner::CallWhenFolded(Position next, Clock::time_point deadline,
   waiters_.emplace(key, Waiter{deadline, std::move(done)});
   deadlines_.emplace(deadline, key);
   // The thread sleeps until the first deadline: it has to know of an earlier one.
-  if (deadlines_.begin()->second == key) wake_.notify_one();
+  if (gathering_ || deadlines_.begin()->second == key) wake_.notify_one();
 }
 
 std::shared_ptr<Views> Runner::views() const {
@@ -191,6 +202,7 @@ void Runner::Run() {
     }
     log_grew_ = false;
     lock.unlock();
+    const Clock::time_point begun = Clock::now();
     const absl::StatusOr<bool> folded = live_->FoldSome();
     const bool rows_at_fault = !folded.ok() && live_->rows_at_fault();
     if (rows_at_fault) {
@@ -205,6 +217,7 @@ void Runner::Run() {
     AnswerWaiters(lock);
     if (folded.ok() && !*folded) {
       WaitUntil(lock, [this] { return log_grew_ || swap_wanted_ || stopping_; });
+      Gather(lock, begun + kGathering);
     }
   }
   StopWith(lock, absl::OkStatus());
@@ -309,6 +322,17 @@ void Runner::WaitUntil(std::unique_lock<std::mutex>& lock, absl::FunctionRef<boo
     }
     AnswerWaiters(lock);
   }
+}
+
+// Lets the log grow until then, unless there is a reason to fold what is there.
+void Runner::Gather(std::unique_lock<std::mutex>& lock, Clock::time_point until) {
+  gathering_ = true;
+  while (!stopping_ && !swap_wanted_ && waiters_.empty() && waiting_ == 0 && Clock::now() < until &&
+         log_.head().next < folded_ + kMostGathered) {
+    wake_.wait_until(lock, deadlines_.empty() ? until : std::min(until, deadlines_.begin()->first));
+    AnswerWaiters(lock);
+  }
+  gathering_ = false;
 }
 
 absl::StatusOr<Runner::Rebuilt> Runner::Rebuild() {

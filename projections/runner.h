@@ -54,7 +54,8 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // The log has grown; returns at once.
+  // The log has grown; returns at once. Commits that follow each other within some milliseconds are
+  // folded together, unless somebody waits for them.
   void NotifyHead();
 
   // Returns once the events [0, next) are in the rows. DEADLINE_EXCEEDED: not in time. Otherwise
@@ -102,6 +103,7 @@ class Runner {
   void Publish();
   void StopWith(std::unique_lock<std::mutex>& lock, absl::Status status);
   void AnswerWaiters(std::unique_lock<std::mutex>& lock);
+  void Gather(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point until);
   void WaitUntil(std::unique_lock<std::mutex>& lock, absl::FunctionRef<bool()> awake);
 
   absl::StatusOr<Rebuilt> RebuildBesideTheLiveOnes();
@@ -115,12 +117,15 @@ class Runner {
 
   mutable std::mutex mutex_;
   mutable std::condition_variable progress_;  // folded_, status_, parked_, rebuilding_
-  std::condition_variable wake_;              // log_grew_, stopping_, swap_wanted_, a new waiter
+  // log_grew_, stopping_, swap_wanted_, a new waiter
+  mutable std::condition_variable wake_;
   // All of these are guarded by mutex_.
   std::shared_ptr<store::Views> views_;
   store::Position folded_ = 0;
   absl::Status status_;
   bool log_grew_ = true;
+  bool gathering_ = false;   // the thread lets the log grow
+  mutable int waiting_ = 0;  // threads in WaitFor
   bool stopping_ = false;
   bool rebuilding_ = false;
   bool swap_wanted_ = false;

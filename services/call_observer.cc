@@ -25,19 +25,13 @@ class Observer final : public grpc::experimental::Interceptor {
         status = StatusOf(rules::Refuse(v1::ERROR_REASON_INVALID_FIELD,
                                         "the request is not a well-formed message of its type"));
         methods->ModifySendStatus(status);
-        Ended(status);
-      } else if (!IsCommand()) {
-        Ended(status);
       }
+      Ended(status);
     }
     methods->Proceed();
   }
 
  private:
-  bool IsCommand() const {
-    return std::string_view(call_.method()).starts_with("/denier.v1.CommandService/");
-  }
-
   void Ended(const grpc::Status& status) {
     std::string_view rpc = call_.method();
     rpc.remove_prefix(rpc.rfind('/') + 1);
@@ -49,11 +43,7 @@ class Observer final : public grpc::experimental::Interceptor {
     const std::string result = reason == v1::ERROR_REASON_UNSPECIFIED
                                    ? "GRPC_" + std::to_string(status.error_code())
                                    : std::string(NameOf(reason));
-    if (IsCommand()) {
-      metrics_.CommandsAnswered(rpc, result, 1);
-    } else {
-      metrics_.CallAnswered(rpc, result);
-    }
+    metrics_.CallAnswered(rpc, result);
 
     const Identified who = principals_.Read(*call_.server_context());
     const auto* principal = std::get_if<events::v1::Principal>(&who);
@@ -77,10 +67,14 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
   Factory(const PrincipalReader& principals, ServerLog& log, Metrics& metrics)
       : principals_(principals), log_(log), metrics_(metrics) {}
 
-  // gRPC owns the observer; nullptr: none. Health and reflection are no calls of ours.
+  // gRPC owns the observer; nullptr: none. Health and reflection are no calls of ours, and a
+  // command is not made to pay for what its service does by itself.
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* call) override {
-    if (!std::string_view(call->method()).starts_with("/denier.")) return nullptr;
+    const std::string_view method = call->method();
+    if (!method.starts_with("/denier.") || method.starts_with("/denier.v1.CommandService/")) {
+      return nullptr;
+    }
     return new Observer(*call, principals_, log_, metrics_);
   }
 

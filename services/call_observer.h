@@ -1,5 +1,5 @@
-// What every call leaves in the metrics and, refused, in the server's log, whatever its service.
-// The command service tells more of its calls by itself.
+// What every call leaves in the metrics and, refused, in the server's log, whatever its service;
+// but for commands, of which their service tells more by itself.
 #ifndef DENIER_SERVICES_CALL_OBSERVER_H_
 #define DENIER_SERVICES_CALL_OBSERVER_H_
 

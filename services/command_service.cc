@@ -47,36 +47,6 @@ rules::Refusal Stopping() {
   return rules::Refuse(v1::ERROR_REASON_STOPPING, "the server is stopping");
 }
 
-struct UnknownField {
-  std::string path;  // of the message that has it
-  int number;
-};
-
-std::optional<UnknownField> FindUnknownField(const google::protobuf::Message& message,
-                                             const std::string& path) {
-  const google::protobuf::Reflection& reflection = *message.GetReflection();
-  const google::protobuf::UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
-  if (!unknown.empty()) return UnknownField{path, unknown.field(0).number()};
-
-  const google::protobuf::Descriptor& type = *message.GetDescriptor();
-  for (int i = 0; i < type.field_count(); ++i) {
-    const google::protobuf::FieldDescriptor* field = type.field(i);
-    if (field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    const std::string below = path.empty() ? field->name() : absl::StrCat(path, ".", field->name());
-    if (!field->is_repeated()) {
-      if (!reflection.HasField(message, field)) continue;
-      if (auto found = FindUnknownField(reflection.GetMessage(message, field), below)) return found;
-      continue;
-    }
-    for (int j = 0; j < reflection.FieldSize(message, field); ++j) {
-      auto found = FindUnknownField(reflection.GetRepeatedMessage(message, field, j),
-                                    absl::StrCat(below, "[", j, "]"));
-      if (found.has_value()) return found;
-    }
-  }
-  return std::nullopt;
-}
-
 // What the log says of a command, kept while it is decided. Small: it is copied with its callback.
 struct Attempt {
   std::string_view rpc;
@@ -127,45 +97,43 @@ void LogRefused(ServerLog& log, const Attempt& attempt, const rules::Refusal& re
 
 }  // namespace
 
-std::optional<rules::Refusal> RefuseUnknownFields(const v1::Command& command) {
-  // The command itself has only its oneof: looking at what is set beats looking at all it could be.
-  const google::protobuf::Reflection& reflection = *command.GetReflection();
-  const google::protobuf::FieldDescriptor* kind =
-      reflection.GetOneofFieldDescriptor(command, v1::Command::descriptor()->oneof_decl(0));
-  std::optional<UnknownField> found;
-  if (!reflection.GetUnknownFields(command).empty()) {
-    found = UnknownField{"", reflection.GetUnknownFields(command).field(0).number()};
-  } else if (kind != nullptr) {
-    found = FindUnknownField(reflection.GetMessage(command, kind), "");
-  }
-  if (!found.has_value()) return std::nullopt;
-  rules::Refusal refusal =
-      rules::Refuse(v1::ERROR_REASON_UNKNOWN_FIELDS, "a field that this server does not know");
-  refusal.field = std::move(found->path);
-  return std::move(refusal).With("field_number", found->number);
-}
-
 bool CommandService::stopping() const {
   const std::lock_guard lock(mutex_);
   return stopping_;
 }
 
-grpc::ServerUnaryReactor* CommandService::Execute(std::string_view rpc,
-                                                  grpc::CallbackServerContext& context,
-                                                  v1::Command command, v1::CommandResult& result) {
+bool CommandService::Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
+  if (!bytes.Valid()) return false;  // the caller has sent nothing
+  grpc::Slice slice;
+  if (!bytes.TrySingleSlice(&slice).ok() && !bytes.DumpToSingleSlice(&slice).ok()) return false;
+  // The server takes no message that an int cannot count.
+  return message.ParseFromArray(slice.begin(), static_cast<int>(slice.size()));
+}
+
+void CommandService::Write(const google::protobuf::MessageLite& message, grpc::ByteBuffer& bytes) {
+  grpc::Slice slice(message.ByteSizeLong());
+  // Ours alone so far.
+  message.SerializeWithCachedSizesToArray(const_cast<std::uint8_t*>(slice.begin()));
+  bytes = grpc::ByteBuffer(&slice, 1);
+}
+
+grpc::ServerUnaryReactor* CommandService::Execute(const Rpc& rpc,
+                                                  grpc::CallbackServerContext& context, bool parsed,
+                                                  v1::Command command, grpc::ByteBuffer& response) {
   grpc::ServerUnaryReactor* const reactor = context.DefaultReactor();
   Identified who = principals_.Read(context);
-  Attempt attempt = AttemptOf(rpc, command, who, steady_clock::now());
+  Attempt attempt = AttemptOf(rpc.name, command, who, steady_clock::now());
 
-  // `reactor` and `result` live until Finish, cancelled or not.
-  auto answer = [this, reactor, &result, attempt = std::move(attempt)](Outcome outcome) {
+  // `reactor` and `response` live until Finish, cancelled or not.
+  auto answer = [this, reactor, &response, write = rpc.write,
+                 attempt = std::move(attempt)](Outcome outcome) {
     if (const auto* refusal = std::get_if<rules::Refusal>(&outcome)) {
       LogRefused(log_, attempt, *refusal);
       metrics_.CommandsAnswered(attempt.rpc, NameOf(refusal->reason), 1);
       reactor->Finish(StatusOf(*refusal));
       return;
     }
-    result = std::get<v1::CommandResult>(std::move(outcome));
+    auto& result = std::get<v1::CommandResult>(outcome);
     log_.Write(ServerLog::Level::kInfo, "command_accepted",
                {{"rpc", attempt.rpc},
                 {"request_id", attempt.request_id},
@@ -174,12 +142,16 @@ grpc::ServerUnaryReactor* CommandService::Execute(std::string_view rpc,
                 {"body", attempt.body},
                 {"duration_us", MicrosecondsSince(attempt.start)}});
     metrics_.CommandsAnswered(attempt.rpc, "OK", 1);
+    write(std::move(result), response);
     reactor->Finish(grpc::Status::OK);
   };
 
-  if (auto* refusal = std::get_if<rules::Refusal>(&who)) {
+  if (!parsed) {
+    answer(rules::Refuse(v1::ERROR_REASON_INVALID_FIELD,
+                         "the request is not a well-formed message of its type"));
+  } else if (auto* refusal = std::get_if<rules::Refusal>(&who)) {
     answer(std::move(*refusal));
-  } else if (auto unknown = RefuseUnknownFields(command)) {
+  } else if (auto unknown = rules::RefuseUnknownFields(command)) {
     answer(*std::move(unknown));
   } else if (stopping()) {
     answer(Stopping());
@@ -289,7 +261,7 @@ class CommandService::Stream final
       const int index = static_cast<int>(attempts.size());
       attempts.push_back(AttemptOf(kRpc, command, who_, start));
       v1::CommandOutcome& outcome = *answer.response.add_outcomes();
-      std::optional<rules::Refusal> refusal = RefuseUnknownFields(command);
+      std::optional<rules::Refusal> refusal = rules::RefuseUnknownFields(command);
       if (!refusal.has_value() && service_.stopping()) refusal = Stopping();
       if (refusal.has_value()) {
         refused = true;

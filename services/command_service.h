@@ -3,12 +3,15 @@
 #ifndef DENIER_SERVICES_COMMAND_SERVICE_H_
 #define DENIER_SERVICES_COMMAND_SERVICE_H_
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "denier/v1/command_service.grpc.pb.h"
 #include "services/metrics.h"
@@ -57,9 +60,11 @@ namespace denier::services {
   RPC(Reimpute, reimpute)                               \
   RPC(Reverse, reverse)
 
-// gRPC's generated classes nest: one a method, each around the next. The stream is raw because gRPC
-// shows a message that does not parse as the end of the stream; here the two must differ.
-#define DENIER_OPEN(Name, field) v1::CommandService::WithCallbackMethod_##Name <
+// gRPC's generated classes nest: one a method, each around the next. All are raw. gRPC shows a
+// message of a stream that does not parse as the end of the stream, and answers such a request by
+// itself; here the bytes become a command without a copy, and what does not parse is refused in our
+// words.
+#define DENIER_OPEN(Name, field) v1::CommandService::WithRawCallbackMethod_##Name <
 #define DENIER_CLOSE(Name, field) >
 using CommandServiceBase =
     DENIER_UNARY_COMMANDS(DENIER_OPEN) v1::CommandService::WithRawCallbackMethod_ExecuteCommands<
@@ -81,13 +86,14 @@ class CommandService final : public CommandServiceBase {
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ExecuteCommands(
       grpc::CallbackServerContext* context) override;
 
-#define DENIER_RPC(Name, field)                                                                  \
-  grpc::ServerUnaryReactor* Name(grpc::CallbackServerContext* context,                           \
-                                 const v1::Name##Request* request, v1::Name##Response* response) \
-      override {                                                                                 \
-    v1::Command command;                                                                         \
-    *command.mutable_##field() = *request;                                                       \
-    return Execute(#Name, *context, std::move(command), *response->mutable_result());            \
+#define DENIER_RPC(Name, field)                                                                    \
+  grpc::ServerUnaryReactor* Name(grpc::CallbackServerContext* context,                             \
+                                 const grpc::ByteBuffer* request, grpc::ByteBuffer* response)      \
+      override {                                                                                   \
+    v1::Command command;                                                                           \
+    const bool parsed = Parse(*request, *command.mutable_##field());                               \
+    return Execute({#Name, WriteResult<v1::Name##Response>}, *context, parsed, std::move(command), \
+                   *response);                                                                     \
   }
   DENIER_UNARY_COMMANDS(DENIER_RPC)
 #undef DENIER_RPC
@@ -95,8 +101,23 @@ class CommandService final : public CommandServiceBase {
  private:
   class Stream;
 
-  grpc::ServerUnaryReactor* Execute(std::string_view rpc, grpc::CallbackServerContext& context,
-                                    v1::Command command, v1::CommandResult& result);
+  struct Rpc {
+    std::string_view name;
+    void (*write)(v1::CommandResult&& result, grpc::ByteBuffer& response);
+  };
+
+  // False: it is no well-formed message of its type.
+  static bool Parse(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
+  static void Write(const google::protobuf::MessageLite& message, grpc::ByteBuffer& bytes);
+  template <typename Response>
+  static void WriteResult(v1::CommandResult&& result, grpc::ByteBuffer& bytes) {
+    Response response;
+    *response.mutable_result() = std::move(result);
+    Write(response, bytes);
+  }
+
+  grpc::ServerUnaryReactor* Execute(const Rpc& rpc, grpc::CallbackServerContext& context,
+                                    bool parsed, v1::Command command, grpc::ByteBuffer& response);
   bool stopping() const;
 
   Sequencer& sequencer_;
@@ -108,10 +129,6 @@ class CommandService final : public CommandServiceBase {
   bool stopping_ = false;                      // guarded by mutex_
   std::set<std::shared_ptr<Stream>> streams_;  // guarded by mutex_; those that are open
 };
-
-// Where `message`, or what it holds, has a field that this program does not know: UNKNOWN_FIELDS
-// with the path of the message that has it. Any thread.
-std::optional<rules::Refusal> RefuseUnknownFields(const v1::Command& command);
 
 }  // namespace denier::services
 

@@ -19,10 +19,15 @@ namespace denier::services {
 namespace {
 
 // More than the bodies' staff; when it is full it begins anew.
-constexpr std::size_t kMostCachedCertificates = 1'000;
+constexpr std::size_t kMostKnown = 1'000;
 
 // Certificates beyond this are not worth parsing.
 constexpr std::size_t kMostPemBytes = 64 << 10;
+// Metadata beyond this is not worth remembering.
+constexpr std::size_t kMostMetadataBytes = 1 << 10;
+
+// Between the words of what is remembered: in none of gRPC's metadata.
+constexpr char kSeparator = '\n';
 
 template <auto Free>
 struct Freeing {
@@ -140,29 +145,36 @@ Identified PrincipalOfMetadata(std::string_view principal_id, std::string_view b
 
 Identified PrincipalReader::Read(const grpc::ServerContextBase& context) const {
   if (source_ == Source::kMetadata) {
-    return PrincipalOfMetadata(MetadataOf(context, "denier-principal"),
-                               MetadataOf(context, "denier-body"),
-                               MetadataOf(context, "denier-roles"));
+    const std::string_view principal = MetadataOf(context, "denier-principal");
+    const std::string_view body = MetadataOf(context, "denier-body");
+    const std::string_view roles = MetadataOf(context, "denier-roles");
+    const auto identify = [&](std::string_view /*text*/) {
+      return PrincipalOfMetadata(principal, body, roles);
+    };
+    if (principal.size() + body.size() + roles.size() > kMostMetadataBytes) return identify({});
+    std::string text;
+    text.reserve(principal.size() + body.size() + roles.size() + 2);
+    text.append(principal).append(1, kSeparator).append(body).append(1, kSeparator).append(roles);
+    return Remembered(text, identify);
   }
   const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
   if (auth == nullptr || !auth->IsPeerAuthenticated()) return Unknown("no client certificate");
   const std::vector<grpc::string_ref> pems =
       auth->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (pems.size() != 1) return Unknown("no client certificate");
-  return ReadCertificate({pems[0].data(), pems[0].size()});
+  return Remembered({pems[0].data(), pems[0].size()}, PrincipalOfCertificate);
 }
 
-Identified PrincipalReader::ReadCertificate(std::string_view pem) const {
+Identified PrincipalReader::Remembered(
+    std::string_view text, absl::FunctionRef<Identified(std::string_view)> identify) const {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto known = certificates_.find(pem); known != certificates_.end()) {
-      return known->second;
-    }
+    if (const auto known = known_.find(text); known != known_.end()) return known->second;
   }
-  Identified identified = PrincipalOfCertificate(pem);
+  Identified identified = identify(text);
   const std::lock_guard lock(mutex_);
-  if (certificates_.size() >= kMostCachedCertificates) certificates_.clear();
-  certificates_.emplace(pem, identified);
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_.emplace(text, identified);
   return identified;
 }
 

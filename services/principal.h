@@ -12,6 +12,7 @@
 #include <string_view>
 #include <variant>
 
+#include "absl/functional/function_ref.h"
 #include "denier/events/v1/types.pb.h"
 #include "services/rules/refusal.h"
 
@@ -38,12 +39,14 @@ class PrincipalReader {
   Identified Read(const grpc::ServerContextBase& context) const;
 
  private:
-  Identified ReadCertificate(std::string_view pem) const;
+  // What `identify` makes of `text`, which is all that it looks at.
+  Identified Remembered(std::string_view text,
+                        absl::FunctionRef<Identified(std::string_view)> identify) const;
 
   const Source source_;
   // Parsing a certificate costs more than deciding a command, and clients are few.
   mutable std::mutex mutex_;
-  mutable std::map<std::string, Identified, std::less<>> certificates_;  // by PEM text
+  mutable std::map<std::string, Identified, std::less<>> known_;  // by PEM text, or metadata
 };
 
 }  // namespace denier::services

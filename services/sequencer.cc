@@ -25,6 +25,8 @@ using store::Position;
 constexpr std::size_t kBatchBytesTarget = store::kMaxBatchBytes / 4;
 // More than the packing adds to an event.
 constexpr std::size_t kPackedEventOverhead = 16;
+// A round that has so many commands does not wait for those in the queue when the disk is free.
+constexpr std::size_t kEnoughCommands = 16;
 // Events that the rows may be behind before the decisions wait for them.
 constexpr std::size_t kMostTailEvents = 100'000;
 
@@ -90,7 +92,7 @@ store::Hash ContentHash(const v1::Command& command) {
   return store::Sha256Of(recorded.SerializeAsString());
 }
 
-// What the deciding thread knows: the books up to the event that it accepted last, and the tail,
+// What whoever decides knows: the books up to the event that it accepted last, and the tail,
 // the events that are not in the stored rows yet.
 //
 // The books may be ahead of the stored rows, and load rows from them on demand. That a loaded row
@@ -402,30 +404,20 @@ Sequencer::Sequencer(store::Log& log, projections::Runner& runner, SequencerOpti
     : log_(log),
       runner_(runner),
       options_(std::move(options)),
-      decider_(std::make_unique<Decider>(log, runner, options_, last_recorded_us)),
-      deciding_thread_([this] { DecideInTurn(); }),
-      committing_thread_([this] { CommitInTurn(); }),
-      answering_thread_([this] { AnswerInTurn(); }) {}
+      decider_(std::make_unique<Decider>(log, runner, options_, last_recorded_us)) {
+  open_.first = decider_->next();
+  for (Worker& worker : workers_) {
+    worker.thread = std::thread([this, &worker] { WorkInTurn(worker); });
+  }
+}
 
 Sequencer::~Sequencer() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
+    Wake();
   }
-  changed_.notify_all();
-  deciding_thread_.join();
-  {
-    std::lock_guard lock(mutex_);
-    closing_ = true;
-  }
-  changed_.notify_all();
-  committing_thread_.join();
-  {
-    std::lock_guard lock(mutex_);
-    answering_ends_ = true;
-  }
-  answerable_.notify_all();
-  answering_thread_.join();
+  for (Worker& worker : workers_) worker.thread.join();
 }
 
 void Sequencer::Submit(Submission submission) {
@@ -472,144 +464,151 @@ void Sequencer::Submit(Submission submission) {
       queued_bytes_ += waiting.bytes;
       queue_.push_back(std::move(waiting));
       if (options_.observer.queued) options_.observer.queued(queued_commands_);
-      changed_.notify_all();
+      Wake();
       return;
     }
   }
   waiting.submission.done(AnswerAll(size, refusal));
 }
 
-void Sequencer::DecideInTurn() {
-  Round open;
-  open.first = decider_->next();
+void Sequencer::WorkInTurn(Worker& self) {
   std::unique_lock lock(mutex_);
-  while (true) {
-    next_waits_ = !open.answers.empty();
-    changed_.wait(lock, [&] {
-      return !failure_.ok() || disk_full_ || (!queue_.empty() && HasRoom(open)) ||
-             (!committing_ && (!open.answers.empty() || stopping_)) ||
-             (stopping_ && !queue_.empty());
-    });
-
-    if (!failure_.ok()) {
-      const Refusal refusal = RefusalOf(failure_);
-      std::vector<Waiting> waiting = TakeWholeQueue();
-      lock.unlock();
-      Reject(open, refusal);
-      Reject(waiting, refusal);
-      return;  // Submit answers from now on
-    }
-
-    if (disk_full_) {
-      lock.unlock();
-      Reject(open, FullDisk());
-      const absl::Status status = decider_->BeginAgain();
-      open = Round();
-      open.first = decider_->next();
-      lock.lock();
-      disk_full_ = false;
-      if (!status.ok()) Fail(status, lock);
+  while (!ended_) {
+    if (!deciding_ && HasWork()) {
+      deciding_ = true;
+      Work(lock);
       continue;
     }
-
-    if (!committing_ && !open.answers.empty()) {
-      committing_ = true;
-      handed_over_ = std::move(open);
-      changed_.notify_all();
-      lock.unlock();
-      open = Round();
-      open.first = decider_->next();
-      const absl::Status status = decider_->FollowRows();
-      lock.lock();
-      if (!status.ok()) Fail(status, lock);
-      continue;
-    }
-
-    if (stopping_) {
-      std::vector<Waiting> waiting = TakeWholeQueue();
-      lock.unlock();
-      Reject(waiting, rules::Refuse(v1::ERROR_REASON_STOPPING, "the server is stopping"));
-      waiting.clear();  // not under the lock: their callbacks go with them
-      lock.lock();
-      if (open.answers.empty() && !committing_ && !disk_full_ && failure_.ok()) return;
-      continue;
-    }
-
-    std::vector<Waiting> taken = TakeQueue(open);
-    lock.unlock();
-    for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open);
-    lock.lock();
-    if (!decider_->status().ok()) Fail(decider_->status(), lock);
+    self.idle = true;
+    idle_.push_back(&self);
+    self.woken.wait(lock, [&] { return !self.idle; });
+    woken_ = false;
   }
 }
 
-void Sequencer::CommitInTurn() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [&] { return handed_over_.has_value() || closing_; });
-    if (!handed_over_.has_value()) return;
-    Round round = *std::move(handed_over_);
-    handed_over_.reset();
-    lock.unlock();
-
-    const absl::Status status = Commit(round);
-    if (absl::IsResourceExhausted(status)) {
-      Void(round, FullDisk());
-    } else if (!status.ok()) {
-      Void(round, RefusalOf(status));
-    }
-    // What has gone wrong is known before its answers leave: a client that frees some space when it
-    // hears of the full disk is not to find its next command among what was decided on it.
-    lock.lock();
-    if (absl::IsResourceExhausted(status)) {
-      disk_full_ = true;
-    } else if (!status.ok()) {
-      Fail(status, lock);
-    }
-    // Sending many answers takes longer than a sync: whoever waits for the next one need not wait
-    // for them. One that nobody waits behind leaves at once.
-    const bool others_wait = next_waits_ || !queue_.empty();
-    if (others_wait && !round.answers.empty()) {
-      std::ranges::move(round.answers, std::back_inserter(durable_));
-      round.answers.clear();
-      answerable_.notify_one();
-    }
-    committing_ = false;
-    changed_.notify_all();
-    lock.unlock();
-    for (Answer& answer : round.answers) answer.done(std::move(answer.outcomes));
-    round = Round();
-    lock.lock();
-  }
+// Wakes a thread if one has to: who decides, or is awake, looks for work by itself.
+void Sequencer::Wake() {
+  if (deciding_ || woken_ || idle_.empty() || !HasWork()) return;
+  Worker& worker = *idle_.back();
+  idle_.pop_back();
+  worker.idle = false;
+  woken_ = true;
+  worker.woken.notify_one();
 }
 
-void Sequencer::AnswerInTurn() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    answerable_.wait(lock, [&] { return !durable_.empty() || answering_ends_; });
-    if (durable_.empty()) return;
-    std::vector<Answer> answers = std::exchange(durable_, {});
+// Whether there is something to do for a thread that decides. Nobody does at the moment.
+bool Sequencer::HasWork() const {
+  return !failure_.ok() || disk_full_ || (!queue_.empty() && HasRoom()) ||
+         (!committing_ && (!open_.answers.empty() || stopping_)) || (stopping_ && !queue_.empty());
+}
+
+// One step of the thread that decides. It has ceased to do so on return.
+void Sequencer::Work(std::unique_lock<std::mutex>& lock) {
+  if (!failure_.ok()) {
+    const Refusal refusal = RefusalOf(failure_);
+    Void(open_, refusal);
     lock.unlock();
-    for (Answer& answer : answers) answer.done(std::move(answer.outcomes));
-    answers.clear();
+    Answer(open_);
     lock.lock();
+    RejectQueue(refusal, lock);
+    return End();  // Submit answers from now on
   }
+  if (disk_full_) {
+    BeginAgain(lock);
+  } else if (!committing_ && !open_.answers.empty() &&
+             (queue_.empty() || !HasRoom() || open_.commands >= kEnoughCommands)) {
+    return CommitAndAnswer(lock);
+  } else if (stopping_) {
+    if (!committing_ && !open_.answers.empty()) return CommitAndAnswer(lock);
+    RejectQueue(rules::Refuse(v1::ERROR_REASON_STOPPING, "the server is stopping"), lock);
+    if (open_.answers.empty() && !committing_ && !disk_full_ && failure_.ok()) return End();
+  } else {
+    DecideQueue(lock);
+  }
+  deciding_ = false;
+}
+
+void Sequencer::End() {
+  ended_ = true;
+  for (Worker* worker : idle_) {
+    worker->idle = false;
+    worker->woken.notify_one();
+  }
+  idle_.clear();
+}
+
+void Sequencer::DecideQueue(std::unique_lock<std::mutex>& lock) {
+  const bool begins = open_.commands == 0;
+  std::vector<Waiting> taken = TakeQueue();
+  lock.unlock();
+  absl::Status status;
+  if (begins) status = decider_->FollowRows();
+  for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open_);
+  taken.clear();
+  if (status.ok()) status = decider_->status();
+  lock.lock();
+  if (!status.ok()) Fail(status, lock);
+}
+
+// What is open was decided on what has not been written.
+void Sequencer::BeginAgain(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  Void(open_, FullDisk());
+  Answer(open_);
+  const absl::Status status = decider_->BeginAgain();
+  open_ = Round();
+  open_.first = decider_->next();
+  lock.lock();
+  disk_full_ = false;
+  if (!status.ok()) Fail(status, lock);
+}
+
+// Leaves the deciding to the others, and the disk, too, before the answers leave: sending many of
+// them takes longer than a sync.
+void Sequencer::CommitAndAnswer(std::unique_lock<std::mutex>& lock) {
+  Round round = std::exchange(open_, Round());
+  open_.first = decider_->next();
+  committing_ = true;
+  deciding_ = false;
+  Wake();  // what came while this thread decided has woken nobody
+  lock.unlock();
+
+  const absl::Status status = Commit(round);
+  if (absl::IsResourceExhausted(status)) {
+    Void(round, FullDisk());
+  } else if (!status.ok()) {
+    Void(round, RefusalOf(status));
+  }
+  // What has gone wrong is known before its answers leave: a client that frees some space when it
+  // hears of the full disk is not to find its next command among what was decided on it.
+  lock.lock();
+  if (absl::IsResourceExhausted(status)) {
+    disk_full_ = true;
+  } else if (!status.ok()) {
+    Fail(status, lock);
+  }
+  committing_ = false;
+  Wake();
+  lock.unlock();
+  Answer(round);
+  round = Round();
+  lock.lock();
 }
 
 // Whether the next submission in the queue fits the round that is being decided.
-bool Sequencer::HasRoom(const Round& open) const {
-  return open.commands == 0 || (open.bytes < kBatchBytesTarget &&
-                                open.commands + queue_.front().submission.commands.size() <=
-                                    options_.most_batch_commands);
+bool Sequencer::HasRoom() const {
+  return open_.commands == 0 || (open_.bytes < kBatchBytesTarget &&
+                                 open_.commands + queue_.front().submission.commands.size() <=
+                                     options_.most_batch_commands);
 }
 
 // Takes what waits into the round, as much as fits it.
-std::vector<Sequencer::Waiting> Sequencer::TakeQueue(Round& open) {
+std::vector<Sequencer::Waiting> Sequencer::TakeQueue() {
   std::vector<Waiting> taken;
-  while (!queue_.empty() && HasRoom(open)) {
+  while (!queue_.empty() && HasRoom()) {
     const std::size_t size = queue_.front().submission.commands.size();
-    open.commands += size;
-    open.bytes += queue_.front().bytes;
+    open_.commands += size;
+    open_.bytes += queue_.front().bytes;
     queued_commands_ -= size;
     queued_bytes_ -= queue_.front().bytes;
     taken.push_back(std::move(queue_.front()));
@@ -619,20 +618,24 @@ std::vector<Sequencer::Waiting> Sequencer::TakeQueue(Round& open) {
   return taken;
 }
 
-std::vector<Sequencer::Waiting> Sequencer::TakeWholeQueue() {
-  std::vector<Waiting> taken(std::make_move_iterator(queue_.begin()),
-                             std::make_move_iterator(queue_.end()));
-  queue_.clear();
+// Nothing of the queue is decided.
+void Sequencer::RejectQueue(const Refusal& refusal, std::unique_lock<std::mutex>& lock) {
+  std::deque<Waiting> waiting = std::exchange(queue_, {});
   queued_commands_ = queued_bytes_ = 0;
   if (options_.observer.queued) options_.observer.queued(0);
-  return taken;
+  lock.unlock();
+  for (const Waiting& one : waiting) {
+    one.submission.done(AnswerAll(one.submission.commands.size(), refusal));
+  }
+  waiting.clear();  // not under the lock: their callbacks go with them
+  lock.lock();
 }
 
 // Nothing more is decided. Lets go of the lock to tell the observer.
 void Sequencer::Fail(const absl::Status& status, std::unique_lock<std::mutex>& lock) {
   if (!failure_.ok()) return;
   failure_ = status;
-  changed_.notify_all();
+  Wake();
   if (!options_.observer.failed) return;
   lock.unlock();
   options_.observer.failed(status);
@@ -657,21 +660,14 @@ absl::Status Sequencer::Commit(const Round& round) {
 
 // Whatever had been decided in the round, its answers tell that it was not written.
 void Sequencer::Void(Round& round, const Refusal& refusal) {
-  for (Answer& answer : round.answers) {
-    answer.outcomes = AnswerAll(answer.outcomes.size(), refusal);
+  for (Reply& reply : round.answers) {
+    reply.outcomes = AnswerAll(reply.outcomes.size(), refusal);
   }
 }
 
-void Sequencer::Reject(Round& round, const Refusal& refusal) {
-  Void(round, refusal);
-  for (Answer& answer : round.answers) answer.done(std::move(answer.outcomes));
+void Sequencer::Answer(Round& round) {
+  for (Reply& reply : round.answers) reply.done(std::move(reply.outcomes));
   round.answers.clear();
-}
-
-void Sequencer::Reject(const std::vector<Waiting>& waiting, const Refusal& refusal) {
-  for (const Waiting& one : waiting) {
-    one.submission.done(AnswerAll(one.submission.commands.size(), refusal));
-  }
 }
 
 }  // namespace denier::services

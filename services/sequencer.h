@@ -1,6 +1,8 @@
-// The one writer. gRPC threads hand it commands; one thread decides them in order against the books
-// in memory, another makes what was accepted durable, one sync for all that waits; a third answers
-// when there is more to be synced already. While the disk works on one batch the next is decided.
+// The one writer. gRPC threads hand it commands. Three threads take turns at them: one at a time
+// decides them in order against the books in memory, one at a time makes what was decided durable,
+// one sync for all that waits, and answers. While the disk works on one batch another thread
+// decides the next, and while the answers of one leave the next is synced; but a round never
+// changes hands, so that a lone command wakes one thread, once.
 //
 //   auto sequencer = Sequencer::Start(log, runner, {.now_us = Clock, .observer = {...}});
 //   sequencer->Submit({.commands = {command}, .content = {ContentHash(command)}, .actor = actor,
@@ -11,6 +13,7 @@
 #ifndef DENIER_SERVICES_SEQUENCER_H_
 #define DENIER_SERVICES_SEQUENCER_H_
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -49,7 +52,8 @@ struct Submission {
   // Passed before its turn: DEADLINE_PASSED, and nothing was decided.
   std::chrono::steady_clock::time_point deadline;
   // Called once with one outcome a command, in order; from a thread of the sequencer, or from
-  // Submit when nothing had to be decided. Must not block, nor throw.
+  // Submit when nothing had to be decided. Must not block, nor throw. Of two submissions the later
+  // one may hear first.
   std::function<void(std::vector<Outcome>)> done;
 };
 
@@ -107,7 +111,7 @@ class Sequencer {
     std::size_t bytes;  // of its commands
   };
 
-  struct Answer {
+  struct Reply {
     std::function<void(std::vector<Outcome>)> done;
     std::vector<Outcome> outcomes;
   };
@@ -118,54 +122,61 @@ class Sequencer {
     store::Batch batch;
     std::size_t commands = 0;  // decided in it,
     std::size_t bytes = 0;     // and their size
-    std::vector<Answer> answers;
+    std::vector<Reply> answers;
   };
 
   Sequencer(store::Log& log, projections::Runner& runner, SequencerOptions options,
             std::int64_t last_recorded_us);
 
-  // The three threads.
-  void DecideInTurn();
-  void CommitInTurn();
-  void AnswerInTurn();
+  // One of the three.
+  struct Worker {
+    std::condition_variable woken;
+    bool idle = false;  // guarded by mutex_; stands in idle_
+    std::thread thread;
+  };
 
-  // All below with mutex_ held.
-  bool HasRoom(const Round& open) const;
-  std::vector<Waiting> TakeQueue(Round& open);
-  std::vector<Waiting> TakeWholeQueue();
+  void WorkInTurn(Worker& self);
+
+  // All below with mutex_ held; those with a lock let go of it meanwhile.
+  bool HasWork() const;
+  void Wake();
+  void Work(std::unique_lock<std::mutex>& lock);
+  void DecideQueue(std::unique_lock<std::mutex>& lock);
+  void BeginAgain(std::unique_lock<std::mutex>& lock);
+  void CommitAndAnswer(std::unique_lock<std::mutex>& lock);
+  void RejectQueue(const rules::Refusal& refusal, std::unique_lock<std::mutex>& lock);
+  void End();
+  bool HasRoom() const;
+  std::vector<Waiting> TakeQueue();
   void Fail(const absl::Status& status, std::unique_lock<std::mutex>& lock);
 
   absl::Status Commit(const Round& round);
   void Void(Round& round, const rules::Refusal& refusal);
-  void Reject(Round& round, const rules::Refusal& refusal);
-  void Reject(const std::vector<Waiting>& waiting, const rules::Refusal& refusal);
+  void Answer(Round& round);
 
   store::Log& log_;
   projections::Runner& runner_;
   const SequencerOptions options_;
-  const std::unique_ptr<Decider> decider_;  // the deciding thread's
+  // Of whichever thread has set deciding_. open_ is the round that is being decided; who has not
+  // set deciding_ may look at it while nobody has.
+  const std::unique_ptr<Decider> decider_;
+  Round open_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::condition_variable answerable_;  // durable_, answering_ends_
   // Guarded by mutex_:
+  std::vector<Worker*> idle_;  // the last one is the one whose caches are warm
+  bool woken_ = false;         // a thread was woken, and has not looked for work yet
   std::deque<Waiting> queue_;
   std::size_t queued_commands_ = 0;
   std::size_t queued_bytes_ = 0;
-  std::optional<Round> handed_over_;  // from the deciding thread to the committing one
-  bool committing_ = false;           // a round has been handed over and is not answered yet
-  bool next_waits_ = false;           // the round that is being decided has something to answer
-  // Answers that may leave, and do so in a thread of their own while the next round is synced.
-  std::vector<Answer> durable_;
-  bool answering_ends_ = false;  // nothing more will come
-  bool disk_full_ = false;       // the last round was not written: what was decided on it is void
+  bool deciding_ = false;    // a thread decides
+  bool committing_ = false;  // a thread makes a round durable
+  bool disk_full_ = false;   // the last round was not written: what was decided on it is void
   bool stopping_ = false;
-  bool closing_ = false;  // the deciding thread has ended
+  bool ended_ = false;    // nothing more is decided, the threads end
   absl::Status failure_;  // once it is not OK nothing more is decided
 
-  std::thread deciding_thread_;
-  std::thread committing_thread_;
-  std::thread answering_thread_;
+  std::array<Worker, 3> workers_;
 };
 
 }  // namespace denier::services

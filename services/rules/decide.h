@@ -27,6 +27,10 @@ const v1::CommandHeader* HeaderOf(const v1::Command& command);
 // are well formed, amounts are in range, dates exist. Any thread.
 std::optional<Refusal> CheckForm(const v1::Command& command);
 
+// UNKNOWN_FIELDS with the path of the message where the command, or what it holds, has a field that
+// this program does not know. Any thread.
+std::optional<Refusal> RefuseUnknownFields(const v1::Command& command);
+
 // Role, body, assignment, mandate to act (permissions.h has the table). `original` is the event
 // that a Reverse names, nullptr for the other commands and where there is none.
 std::optional<Refusal> Authorise(const projections::Books& books,

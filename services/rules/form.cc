@@ -3,11 +3,16 @@
 // *_cents amounts, *_date days, *_year years. What may be left empty stands in one table.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
+#include <google/protobuf/unknown_field_set.h>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +22,7 @@
 namespace denier::rules {
 namespace {
 
+using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
@@ -95,47 +101,175 @@ bool IsIdentifier(std::string_view text) {
          });
 }
 
-// A field of one value (or one element of a list), which is not a message.
-std::optional<std::string> WhatIsWrong(const Message& message, const FieldDescriptor& field,
-                                       int index, bool optional) {
-  const Reflection& reflection = *message.GetReflection();
-  const bool repeated = field.is_repeated();
+// What a field holds, as its type and its name say.
+enum class Holds {
+  kMessage,
+  kText,
+  kIdentifier,
+  kPosition,
+  kCents,
+  kYear,
+  kDay,
+  kEnum,
+  kBool,
+  kWhatCommandsDoNot,
+};
+
+// All that the tables above say of one type of message. They are read once a process: commands come
+// by the thousand, and names need not be compared for each.
+struct Form {
+  struct Field {
+    const FieldDescriptor* field;
+    Holds holds;
+    bool repeated;
+    bool optional;
+    bool filled;           // a list that may not be empty
+    bool may_be_negative;  // cents
+    bool may_be_zero;      // cents
+    const Form* message;   // of kMessage
+  };
+  std::vector<Field> fields;
+};
+
+Holds WhatHolds(const FieldDescriptor& field) {
   const std::string& name = field.name();
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_STRING: {
-      const std::string text = repeated ? reflection.GetRepeatedString(message, &field, index)
-                                        : reflection.GetString(message, &field);
+    case FieldDescriptor::CPPTYPE_STRING:
+      return Contains(kText, name) ? Holds::kText : Holds::kIdentifier;
+    case FieldDescriptor::CPPTYPE_INT64:
+      return name == "reversed_position" ? Holds::kPosition : Holds::kCents;
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::EndsWith(name, "_year") || absl::EndsWith(name, "_years") ? Holds::kYear
+                                                                             : Holds::kDay;
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return Holds::kEnum;
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return Holds::kBool;
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return Holds::kMessage;
+    case FieldDescriptor::CPPTYPE_UINT32:
+    case FieldDescriptor::CPPTYPE_UINT64:
+    case FieldDescriptor::CPPTYPE_FLOAT:
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      break;
+  }
+  return Holds::kWhatCommandsDoNot;
+}
+
+using Forms = std::unordered_map<const Descriptor*, Form>;
+
+// The form of `type`, and of what it holds. The map does not move what it has.
+const Form& AddForm(const Descriptor& type, Forms& forms) {
+  const auto [it, added] = forms.try_emplace(&type);
+  Form& form = it->second;
+  if (!added) return form;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    const std::string full_name = absl::StrCat(type.name(), ".", field.name());
+    const Holds holds = WhatHolds(field);
+    const bool is_signed = Contains(kSigned, field.name());
+    form.fields.push_back(
+        {.field = &field,
+         .holds = holds,
+         .repeated = field.is_repeated(),
+         .optional = Contains(kOptional, full_name),
+         .filled = Contains(kFilled, full_name),
+         .may_be_negative = is_signed,
+         .may_be_zero =
+             is_signed ? field.name() != "change_cents" : !Contains(kPositive, field.name()),
+         .message = holds == Holds::kMessage ? &AddForm(*field.message_type(), forms) : nullptr});
+  }
+  return form;
+}
+
+// One kind of command: the oneof's field, and what stands in its request.
+struct Kind {
+  const FieldDescriptor* request = nullptr;
+  const Form* form = nullptr;
+  const FieldDescriptor* header = nullptr;
+  // Both, of commands that move AE and CP.
+  const FieldDescriptor* ae_cents = nullptr;
+  const FieldDescriptor* cp_cents = nullptr;
+};
+
+// By the number of the oneof's field.
+const std::vector<Kind>& Kinds() {
+  static const auto& kinds = *[] {
+    auto& forms = *new Forms();
+    auto* const found = new std::vector<Kind>();
+    const Descriptor& command = *v1::Command::descriptor();
+    for (int i = 0; i < command.field_count(); ++i) {
+      const FieldDescriptor& field = *command.field(i);
+      const Descriptor& request = *field.message_type();
+      const auto number = static_cast<std::size_t>(field.number());
+      if (found->size() <= number) found->resize(number + 1);
+      Kind& kind = (*found)[number];
+      kind.request = &field;
+      kind.form = &AddForm(request, forms);
+      kind.header = request.FindFieldByNumber(1);  // of every request
+      kind.ae_cents = request.FindFieldByName("ae_cents");
+      kind.cp_cents = request.FindFieldByName("cp_cents");
+      if (kind.ae_cents == nullptr || kind.cp_cents == nullptr) {
+        kind.ae_cents = kind.cp_cents = nullptr;
+      }
+    }
+    return found;
+  }();
+  return kinds;
+}
+
+// nullptr: no command is set.
+const Kind* KindOf(const v1::Command& command) {
+  if (command.command_case() == v1::Command::COMMAND_NOT_SET) return nullptr;
+  return &Kinds()[static_cast<std::size_t>(command.command_case())];
+}
+const Message& RequestOf(const v1::Command& command, const Kind& kind) {
+  return command.GetReflection()->GetMessage(command, kind.request);
+}
+
+// A field of one value (or one element of a list), which is not a message.
+std::optional<std::string> WhatIsWrong(const Message& message, const Form::Field& form, int index) {
+  const Reflection& reflection = *message.GetReflection();
+  const FieldDescriptor* const field = form.field;
+  const bool optional = form.optional && !form.repeated;
+  switch (form.holds) {
+    case Holds::kText:
+    case Holds::kIdentifier: {
+      std::string scratch;
+      const std::string& text =
+          form.repeated ? reflection.GetRepeatedStringReference(message, field, index, &scratch)
+                        : reflection.GetStringReference(message, field, &scratch);
       if (text.empty()) {
         return optional ? std::nullopt : std::optional<std::string>("is required");
       }
-      if (Contains(kText, name)) {
+      if (form.holds == Holds::kText) {
         if (text.size() > kMaxTextBytes) return absl::StrCat("is over ", kMaxTextBytes, " bytes");
       } else if (!IsIdentifier(text)) {
         return absl::StrCat("is not 1 to ", kMaxIdentifierBytes, " characters of [A-Za-z0-9._:-]");
       }
       return std::nullopt;
     }
-    case FieldDescriptor::CPPTYPE_INT64: {
-      const std::int64_t value = reflection.GetInt64(message, &field);
-      if (name == "reversed_position") {
-        return value < 0 ? std::optional<std::string>("is not a position") : std::nullopt;
-      }
+    case Holds::kPosition:
+      return reflection.GetInt64(message, field) < 0
+                 ? std::optional<std::string>("is not a position")
+                 : std::nullopt;
+    case Holds::kCents: {
+      const std::int64_t value = reflection.GetInt64(message, field);
       if (value > kMaxCents || value < -kMaxCents) {
         return absl::StrCat("is beyond ", kMaxCents, " cents");
       }
-      if (Contains(kSigned, name)) {
-        return value == 0 && name == "change_cents" ? std::optional<std::string>("must not be 0")
-                                                    : std::nullopt;
+      if (value < 0 && !form.may_be_negative) return "must not be negative";
+      if (value == 0 && !form.may_be_zero) {
+        return form.may_be_negative ? "must not be 0" : "must be more than 0";
       }
-      if (value < 0) return "must not be negative";
-      if (value == 0 && Contains(kPositive, name)) return "must be more than 0";
       return std::nullopt;
     }
-    case FieldDescriptor::CPPTYPE_INT32: {
-      const int value = repeated ? reflection.GetRepeatedInt32(message, &field, index)
-                                 : reflection.GetInt32(message, &field);
+    case Holds::kYear:
+    case Holds::kDay: {
+      const int value = form.repeated ? reflection.GetRepeatedInt32(message, field, index)
+                                      : reflection.GetInt32(message, field);
       if (value == 0 && optional) return std::nullopt;
-      if (absl::EndsWith(name, "_year") || absl::EndsWith(name, "_years")) {
+      if (form.holds == Holds::kYear) {
         return projections::IsFiscalYear(value)
                    ? std::nullopt
                    : std::optional<std::string>("is not a budget year from 2000 to 2199");
@@ -144,100 +278,139 @@ std::optional<std::string> WhatIsWrong(const Message& message, const FieldDescri
                  ? std::nullopt
                  : std::optional<std::string>("is not a day written YYYYMMDD");
     }
-    case FieldDescriptor::CPPTYPE_ENUM: {
-      const int value = reflection.GetEnumValue(message, &field);
+    case Holds::kEnum: {
+      const int value = reflection.GetEnumValue(message, field);
       if (value == 0) return optional ? std::nullopt : std::optional<std::string>("is required");
-      if (field.enum_type()->FindValueByNumber(value) == nullptr) return "is not a known value";
+      if (field->enum_type()->FindValueByNumber(value) == nullptr) return "is not a known value";
       return std::nullopt;
     }
-    case FieldDescriptor::CPPTYPE_BOOL:
+    case Holds::kBool:
       return std::nullopt;
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-    case FieldDescriptor::CPPTYPE_UINT32:
-    case FieldDescriptor::CPPTYPE_UINT64:
-    case FieldDescriptor::CPPTYPE_FLOAT:
-    case FieldDescriptor::CPPTYPE_DOUBLE:
+    case Holds::kMessage:
+    case Holds::kWhatCommandsDoNot:
       break;
   }
   return "is of a type that commands do not have";
 }
 
-std::optional<Refusal> CheckMessage(const Message& message, const std::string& path) {
+// A field that is refused. Its path is put together on the way up, once there is something to say.
+struct Wrong {
+  std::string path;
+  std::string what;
+};
+
+std::optional<Wrong> CheckMessage(const Message& message, const Form& form) {
   const Reflection& reflection = *message.GetReflection();
-  const auto& descriptor = *message.GetDescriptor();
-  for (int i = 0; i < descriptor.field_count(); ++i) {
-    const FieldDescriptor& field = *descriptor.field(i);
-    const std::string full_name = absl::StrCat(descriptor.name(), ".", field.name());
-    const std::string here = absl::StrCat(path, field.name());
-    const bool optional = Contains(kOptional, full_name);
-    if (!field.is_repeated()) {
-      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        if (!reflection.HasField(message, &field)) {
-          if (!optional) return InvalidField(here, "is required");
+  for (const Form::Field& of : form.fields) {
+    const std::string& name = of.field->name();
+    if (!of.repeated) {
+      if (of.holds == Holds::kMessage) {
+        if (!reflection.HasField(message, of.field)) {
+          if (!of.optional) return Wrong{name, "is required"};
           continue;
         }
-        if (auto wrong = CheckMessage(reflection.GetMessage(message, &field), here + ".")) {
-          return wrong;
+        if (auto wrong = CheckMessage(reflection.GetMessage(message, of.field), *of.message)) {
+          return Wrong{absl::StrCat(name, ".", wrong->path), std::move(wrong->what)};
         }
-      } else if (auto wrong = WhatIsWrong(message, field, -1, optional)) {
-        return InvalidField(here, *wrong);
+      } else if (auto wrong = WhatIsWrong(message, of, -1)) {
+        return Wrong{name, *std::move(wrong)};
       }
       continue;
     }
-    const int size = reflection.FieldSize(message, &field);
+    const int size = reflection.FieldSize(message, of.field);
     if (size > kMaxElements) {
-      return InvalidField(here, absl::StrCat("has more than ", kMaxElements, " elements"));
+      return Wrong{name, absl::StrCat("has more than ", kMaxElements, " elements")};
     }
-    if (size == 0 && Contains(kFilled, full_name)) return InvalidField(here, "is required");
+    if (size == 0 && of.filled) return Wrong{name, "is required"};
     for (int element = 0; element < size; ++element) {
-      const std::string at = absl::StrCat(here, "[", element, "]");
-      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        if (auto wrong =
-                CheckMessage(reflection.GetRepeatedMessage(message, &field, element), at + ".")) {
-          return wrong;
+      if (of.holds == Holds::kMessage) {
+        if (auto wrong = CheckMessage(reflection.GetRepeatedMessage(message, of.field, element),
+                                      *of.message)) {
+          return Wrong{absl::StrCat(name, "[", element, "].", wrong->path), std::move(wrong->what)};
         }
-      } else if (auto wrong = WhatIsWrong(message, field, element, false)) {
-        return InvalidField(at, *wrong);
+      } else if (auto wrong = WhatIsWrong(message, of, element)) {
+        return Wrong{absl::StrCat(name, "[", element, "]"), *std::move(wrong)};
       }
     }
   }
   return std::nullopt;
 }
 
-// The request that is set in the oneof; nullptr: none.
-const Message* RequestOf(const v1::Command& command) {
-  const FieldDescriptor* field = command.GetReflection()->GetOneofFieldDescriptor(
-      command, v1::Command::descriptor()->oneof_decl(0));
-  return field == nullptr ? nullptr : &command.GetReflection()->GetMessage(command, field);
-}
+// The first field that no form has, and the path of the message that has it.
+struct Unknown {
+  std::string path;
+  int number;
+};
 
-// Commands that move AE and CP move at least one of the two.
-std::optional<Refusal> CheckMovesSomething(const Message& request) {
-  const FieldDescriptor* ae = request.GetDescriptor()->FindFieldByName("ae_cents");
-  const FieldDescriptor* cp = request.GetDescriptor()->FindFieldByName("cp_cents");
-  if (ae == nullptr || cp == nullptr) return std::nullopt;
-  const Reflection& reflection = *request.GetReflection();
-  if (reflection.GetInt64(request, ae) != 0 || reflection.GetInt64(request, cp) != 0) {
-    return std::nullopt;
+std::optional<Unknown> FindUnknown(const Message& message, const Form& form) {
+  const Reflection& reflection = *message.GetReflection();
+  const google::protobuf::UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
+  if (!unknown.empty()) return Unknown{"", unknown.field(0).number()};
+  const auto below = [](absl::string_view name, const Unknown& found) {
+    return Unknown{found.path.empty() ? std::string(name) : absl::StrCat(name, ".", found.path),
+                   found.number};
+  };
+  for (const Form::Field& of : form.fields) {
+    if (of.holds != Holds::kMessage) continue;
+    if (!of.repeated) {
+      if (!reflection.HasField(message, of.field)) continue;
+      if (auto found = FindUnknown(reflection.GetMessage(message, of.field), *of.message)) {
+        return below(of.field->name(), *found);
+      }
+      continue;
+    }
+    const int size = reflection.FieldSize(message, of.field);
+    for (int element = 0; element < size; ++element) {
+      if (auto found =
+              FindUnknown(reflection.GetRepeatedMessage(message, of.field, element), *of.message)) {
+        return below(absl::StrCat(of.field->name(), "[", element, "]"), *found);
+      }
+    }
   }
-  return InvalidField("ae_cents", "ae_cents or cp_cents must be more than 0");
+  return std::nullopt;
 }
 
 }  // namespace
 
 const v1::CommandHeader* HeaderOf(const v1::Command& command) {
-  const Message* request = RequestOf(command);
-  if (request == nullptr) return nullptr;
-  // Field 1 of every request.
-  return static_cast<const v1::CommandHeader*>(&request->GetReflection()->GetMessage(
-      *request, request->GetDescriptor()->FindFieldByNumber(1)));
+  const Kind* const kind = KindOf(command);
+  if (kind == nullptr) return nullptr;
+  const Message& request = RequestOf(command, *kind);
+  return static_cast<const v1::CommandHeader*>(
+      &request.GetReflection()->GetMessage(request, kind->header));
+}
+
+std::optional<Refusal> RefuseUnknownFields(const v1::Command& command) {
+  const auto refuse = [](std::string path, int number) {
+    Refusal refusal =
+        Refuse(v1::ERROR_REASON_UNKNOWN_FIELDS, "a field that this server does not know");
+    refusal.field = std::move(path);
+    return std::move(refusal).With("field_number", number);
+  };
+  const auto& unknown = command.GetReflection()->GetUnknownFields(command);
+  if (!unknown.empty()) return refuse("", unknown.field(0).number());
+  const Kind* const kind = KindOf(command);
+  if (kind == nullptr) return std::nullopt;
+  auto found = FindUnknown(RequestOf(command, *kind), *kind->form);
+  if (!found.has_value()) return std::nullopt;
+  return refuse(std::move(found->path), found->number);
 }
 
 std::optional<Refusal> CheckForm(const v1::Command& command) {
-  const Message* request = RequestOf(command);
-  if (request == nullptr) return InvalidField("command", "is required");
-  if (auto wrong = CheckMessage(*request, "")) return wrong;
-  return CheckMovesSomething(*request);
+  const Kind* const kind = KindOf(command);
+  if (kind == nullptr) return InvalidField("command", "is required");
+  const Message& request = RequestOf(command, *kind);
+  if (const auto wrong = CheckMessage(request, *kind->form)) {
+    return InvalidField(wrong->path, wrong->what);
+  }
+  // Commands that move AE and CP move at least one of the two.
+  if (kind->ae_cents == nullptr) return std::nullopt;
+  const Reflection& reflection = *request.GetReflection();
+  if (reflection.GetInt64(request, kind->ae_cents) != 0 ||
+      reflection.GetInt64(request, kind->cp_cents) != 0) {
+    return std::nullopt;
+  }
+  return InvalidField("ae_cents", "ae_cents or cp_cents must be more than 0");
 }
 
 }  // namespace denier::rules

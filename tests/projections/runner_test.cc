@@ -11,6 +11,7 @@
 #include <map>
 #include <random>
 #include <thread>
+#include <vector>
 
 #include "projections/reports.h"
 #include "projections/row_keys.h"
@@ -37,7 +38,7 @@ void FlipByte(const std::filesystem::path& file, std::streamoff offset) {
 // The source document, and then `commitments` more of DJEPVA's in 2022, of one euro each.
 History Long(int commitments) {
   History history = SourceDocument();
-  history.On(20221001).Allocate("djepva-2022", commitments * 1'00, 0);
+  history.On(20221001).Allocate("djepva-2022", std::int64_t{commitments} * 1'00, 0);
   for (int i = 0; i < commitments; ++i) {
     history.Engage("ej-" + std::to_string(100'000 + i), "djepva-2022", 1'00);
   }
@@ -75,6 +76,26 @@ TEST(RunnerTest, FoldsWhatIsAppendedAndTellsWhoWaits) {
   EXPECT_TRUE(folded.get_future().get());
   books.AwaitHead();
   EXPECT_EQ(books.runner().folded(), SourceDocument().events().size());
+}
+
+// Commits that follow each other are folded together, but not while somebody waits for one of them.
+TEST(RunnerTest, WhoWaitsDoesNotWaitForWhatIsGathered) {
+  Bookkeeping books;
+  books.Start();
+  const History history = Long(50);
+  std::vector<steady_clock::duration> waits;
+  for (auto event = history.events().begin(); event != history.events().end(); ++event) {
+    books.Append(event, event + 1);
+    // So that the runner has noticed, and lets more come.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const auto start = steady_clock::now();
+    const bool gathered = books.runner().folded() < books.log().head().next;
+    books.AwaitHead();
+    if (gathered) waits.push_back(steady_clock::now() - start);
+  }
+  std::ranges::sort(waits);
+  ASSERT_FALSE(waits.empty());
+  EXPECT_LT(waits[waits.size() / 4], std::chrono::milliseconds(3)) << waits.size() << " waits";
 }
 
 TEST(RunnerTest, FindsThePositionOfARequest) {

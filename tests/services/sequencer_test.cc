@@ -72,7 +72,10 @@ class SequencerTest : public testing::Test {
     auto runner = projections::Runner::Start(*log_, views_path());
     ASSERT_TRUE(runner.ok()) << runner.status();
     runner_ = *std::move(runner);
-    options_.now_us = [this] { return clock_us_.fetch_add(1); };
+    options_.now_us = [this] {
+      clock_read_by_ = std::this_thread::get_id();
+      return clock_us_.fetch_add(1);
+    };
     options_.observer.queued = [this](std::size_t queued) {
       queued_ = queued;
       queued_.notify_all();
@@ -150,6 +153,7 @@ class SequencerTest : public testing::Test {
   std::shared_ptr<HeldDisk> disk_ = std::make_shared<HeldDisk>();
   SequencerOptions options_;
   std::atomic<std::int64_t> clock_us_ = 1'654'041'600'000'000;
+  std::thread::id clock_read_by_;  // whoever decided last
   std::chrono::steady_clock::time_point deadline_ =
       std::chrono::steady_clock::now() + std::chrono::hours(1);
   std::atomic<std::size_t> queued_ = 0;
@@ -280,6 +284,50 @@ TEST_F(SequencerTest, NoAnswerLeavesBeforeWhatItWasDecidedOnIsDurable) {
   EXPECT_THAT(durable.get(), ElementsAre(AcceptedAt(2)));
   EXPECT_THAT(next.get(), ElementsAre(AcceptedAt(4)));
   EXPECT_EQ(answered_while_held_, 0);
+}
+
+// Whoever is slow to hear his own answer does not keep others waiting for theirs.
+TEST_F(SequencerTest, WhatIsDurableNextDoesNotWaitForAnswersThatLeave) {
+  GivenAnEnvelope();
+  std::promise<std::future_status> heard;
+  Submission submission;
+  submission.commands = {Engage("ec-1", "coaching", {{"l1", 1}})};
+  submission.content = {ContentHash(submission.commands.front())};
+  submission.actor = Officer();
+  submission.deadline = deadline_;
+  submission.done = [&](const std::vector<Outcome>& outcomes) {
+    EXPECT_THAT(outcomes, ElementsAre(AcceptedAt(3)));
+    Answers next = Send(Engage("ec-2", "coaching", {{"l1", 1}}), Officer());
+    heard.set_value(next.wait_for(std::chrono::seconds(30)));
+  };
+  sequencer_->Submit(std::move(submission));
+  EXPECT_EQ(heard.get_future().get(), std::future_status::ready);
+}
+
+// A hand-over costs a lone command more than deciding it does.
+TEST_F(SequencerTest, ALoneCommandIsDecidedCommittedAndAnsweredByOneThread) {
+  Close();
+  std::thread::id committed;
+  options_.observer.committed = [&](std::size_t, std::chrono::microseconds) {
+    committed = std::this_thread::get_id();
+  };
+  Open();
+  GivenAnEnvelope();
+  for (int i = 0; i < 20; ++i) {
+    std::promise<std::thread::id> answered;
+    Submission submission;
+    submission.commands = {Engage("ec-" + std::to_string(i), "coaching", {{"l1", 1}})};
+    submission.content = {ContentHash(submission.commands.front())};
+    submission.actor = Officer();
+    submission.deadline = deadline_;
+    submission.done = [&](const std::vector<Outcome>&) {
+      answered.set_value(std::this_thread::get_id());
+    };
+    sequencer_->Submit(std::move(submission));
+    const std::thread::id by = answered.get_future().get();
+    EXPECT_EQ(clock_read_by_, by);
+    EXPECT_EQ(committed, by);
+  }
 }
 
 TEST_F(SequencerTest, AFullDiskRefusesAndRoomLetsItGoOn) {

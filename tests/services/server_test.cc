@@ -132,6 +132,52 @@ TEST_F(BadInputTest, MalformedMessage) {
   }
 }
 
+TEST_F(BadInputTest, NoMessageAtAll) {
+  grpc::GenericStub stub(server_.channel());
+  const auto context = RunningServer::ContextOf(Officer());
+  grpc::CompletionQueue queue;
+  grpc::Status status;
+  void* tag = nullptr;
+  bool ok = false;
+  const auto call = stub.PrepareCall(context.get(), "/denier.v1.CommandService/Engage", &queue);
+  call->StartCall(nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  call->WritesDone(nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  call->Finish(&status, nullptr);
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_THAT(status, RefusedAs(v1::ERROR_REASON_INVALID_FIELD));
+  EXPECT_EQ(status.error_message(), "the request is not a well-formed message of its type");
+  GoesOn();
+}
+
+// A request in many small pieces, as a sender of large ones may have it, is the same request.
+TEST_F(BadInputTest, AMessageInPiecesIsWhole) {
+  grpc::GenericStub stub(server_.channel());
+  const std::string bytes =
+      Engage("in-pieces", "coaching", {{"l1", 1}}).engage().SerializeAsString();
+  std::vector<grpc::Slice> slices;
+  for (const char byte : bytes) slices.emplace_back(std::string(40, byte).substr(0, 1));
+  const grpc::ByteBuffer request(slices.data(), slices.size());
+  const auto context = RunningServer::ContextOf(Officer());
+  grpc::CompletionQueue queue;
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  auto call =
+      stub.PrepareUnaryCall(context.get(), "/denier.v1.CommandService/Engage", request, &queue);
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  grpc::Slice answer;
+  ASSERT_TRUE(response.DumpToSingleSlice(&answer).ok());
+  v1::EngageResponse engaged;
+  ASSERT_TRUE(engaged.ParseFromArray(answer.begin(), static_cast<int>(answer.size())));
+  EXPECT_EQ(engaged.result().position(), server_.head());
+}
+
 TEST_F(BadInputTest, UnknownFieldsWhereverTheyAre) {
   v1::Command engage = Engage("x", "coaching", {{"l1", 1}});
   AddUnknownField(*engage.mutable_engage());
@@ -752,6 +798,22 @@ TEST(MetricsTest, TellPrometheusWhatHappened) {
   server.Execute(Officer(), Engage("x", "none", {{"l1", 1}}));
   server.Execute(Officer(), Engage("y", "none", {{"l1", 1}}));
   {
+    grpc::GenericStub stub(server.channel());
+    const auto context = RunningServer::ContextOf(Officer());
+    grpc::CompletionQueue queue;
+    grpc::Slice slice(std::string("\xff"));
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    auto call =
+        stub.PrepareUnaryCall(context.get(), "/denier.v1.CommandService/Engage", request, &queue);
+    call->StartCall();
+    call->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+  }
+  {
     const auto context = RunningServer::ContextOf(Officer());
     const CommandStream stream = server.commands().ExecuteCommands(context.get());
     stream->Write(MessageOf(
@@ -773,6 +835,7 @@ TEST(MetricsTest, TellPrometheusWhatHappened) {
       GetMetrics(server.server().metrics_port()),
       AllOf(HasSubstr("denier_commands_total{result=\"OK\",rpc=\"Engage\"} 1\n"),
             HasSubstr("denier_commands_total{result=\"UNKNOWN_ENVELOPE\",rpc=\"Engage\"} 2\n"),
+            HasSubstr("denier_commands_total{result=\"INVALID_FIELD\",rpc=\"Engage\"} 1\n"),
             HasSubstr("denier_commands_total{result=\"OK\",rpc=\"ExecuteCommands\"} 2\n"),
             HasSubstr("denier_calls_total{result=\"OK\",rpc=\"GetAgreement\"} 1\n"),
             HasSubstr("denier_queued_commands 0\n"), HasSubstr("denier_head_position 7\n"),
