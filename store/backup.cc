@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -38,7 +39,7 @@ bool IsMissing(const rocksdb::Status& status) {
 // A backup folder: where its parts lie, and the disk that they lie on.
 struct Folder {
   Folder(const std::string& folder_path, const BackupOptions& options)
-      : path(folder_path),
+      : path(std::filesystem::absolute(folder_path)),  // RocksDB wants it so
         file_system(options.file_system != nullptr ? options.file_system
                                                    : rocksdb::FileSystem::Default()),
         env(rocksdb::NewCompositeEnv(file_system)) {

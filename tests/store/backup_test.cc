@@ -186,6 +186,17 @@ TEST_F(BackupTest, RestoresTheSameHeadAndEveryByte) {
   EXPECT_FALSE(fs::exists(restored() + "/views"));
 }
 
+TEST_F(BackupTest, TakesARelativePath) {
+  Append(20);
+  const std::string folder = fs::relative(backups());
+  ASSERT_TRUE(CreateBackup(*log_, data(), folder, options_).ok());
+  ASSERT_TRUE(CreateBackup(*log_, data(), folder + "/", options_).ok());
+  EXPECT_TRUE(VerifyBackup(folder, std::nullopt, std::nullopt, options_).ok());
+  EXPECT_TRUE(RestoreBackup(folder, std::nullopt, fs::relative(restored()), options_).ok());
+  EXPECT_TRUE(PruneBackups(folder, 1, options_).ok());
+  EXPECT_EQ(ListBackups(folder, options_)->size(), 1U);
+}
+
 TEST_F(BackupTest, BacksUpAnEmptyLog) {
   const Backup backup = MakeBackup();
   EXPECT_EQ(backup.head, (Head{0, EmptyRoot()}));
