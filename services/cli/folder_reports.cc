@@ -76,13 +76,13 @@ bool IsOfFolders(const MethodDescriptor& method) {
   return false;
 }
 
-FolderReports::FolderReports(store::DataDirectory folder, std::unique_ptr<store::Log> log,
+FolderReports::FolderReports(ReadFolder folder, std::unique_ptr<store::Log> log,
                              const Moment& moment)
     : folder_(std::move(folder)), log_(std::move(log)), moment_(moment) {}
 
 absl::StatusOr<std::unique_ptr<FolderReports>> FolderReports::Open(const std::string& data,
                                                                    const v1::QueryHeader& header) {
-  absl::StatusOr<store::DataDirectory> folder = store::DataDirectory::OpenForReading(data);
+  absl::StatusOr<ReadFolder> folder = ReadFolder::Open(data);
   if (!folder.ok()) return folder.status();
   absl::StatusOr<std::unique_ptr<store::Log>> log = store::Log::OpenReadOnly(folder->path());
   if (!log.ok()) return log.status();
@@ -131,11 +131,12 @@ absl::Status FolderReports::Answer(const MethodDescriptor& method, const Message
 }
 
 void Client::AddData(CLI::App* sub) {
-  sub->add_option("--data", data_,
-                  Say("Sans serveur\u00a0: dossier d'un serveur arrêté, ou une sauvegarde\u00a0; "
-                      "rien n'y est écrit",
-                      "Without a server: folder of a stopped one, or a backup; nothing is written "
-                      "there"))
+  sub->add_option(
+         "--data", data_,
+         Say("Sans serveur\u00a0: dossier d'un serveur arrêté, ou de sauvegardes, dont la plus "
+             "récente compte\u00a0; rien n'y est écrit",
+             "Without a server: folder of a stopped one, or of backups, of which the newest "
+             "counts; nothing is written there"))
       ->option_text(Say("DOSSIER", "FOLDER"))
       ->excludes("--min-position")
       ->excludes("--compare");

@@ -1,5 +1,5 @@
-// `denier report … --data`: reports of a stopped server's folder, or of a backup, made from the
-// events of its log alone.
+// `denier report … --data`: reports of a stopped server's folder, or of the newest backup, made
+// from the events of its log alone.
 #ifndef DENIER_SERVICES_CLI_FOLDER_REPORTS_H_
 #define DENIER_SERVICES_CLI_FOLDER_REPORTS_H_
 
@@ -15,7 +15,7 @@
 #include "projections/moment.h"
 #include "projections/query_rows.h"
 #include "services/cli/fields.h"
-#include "store/data_directory.h"
+#include "services/cli/offline.h"
 #include "store/log.h"
 
 namespace denier::cli {
@@ -27,9 +27,9 @@ bool IsOfFolders(const google::protobuf::MethodDescriptor& method);
 // Not thread-safe. No server starts on the folder meanwhile.
 class FolderReports {
  public:
-  // Opens the folder `data`, in which nothing is written; `views/` need not be there. The reports
-  // are as of the moment that `header` says.
-  // Errors of the folder as DataDirectory's and Log's. OUT_OF_RANGE: the log ends before it.
+  // Opens the folder `data` (ReadFolder), in which nothing is written; `views/` need not be there.
+  // The reports are as of the moment that `header` says. Errors of the folder as ReadFolder's and
+  // Log's. OUT_OF_RANGE: the log ends before it.
   static absl::StatusOr<std::unique_ptr<FolderReports>> Open(const std::string& data,
                                                              const v1::QueryHeader& header);
 
@@ -41,12 +41,12 @@ class FolderReports {
                       Message* response);
 
  private:
-  FolderReports(store::DataDirectory folder, std::unique_ptr<store::Log> log,
+  FolderReports(ReadFolder folder, std::unique_ptr<store::Log> log,
                 const projections::Moment& moment);
 
   absl::Status Fold(const std::string& agreement_id);
 
-  const store::DataDirectory folder_;
+  const ReadFolder folder_;
   const std::unique_ptr<store::Log> log_;
   const projections::Moment moment_;
   std::optional<projections::QueryRows> rows_;  // of the agreement first asked for, or of all

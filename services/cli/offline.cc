@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "store/backup.h"
 
 namespace denier::cli {
 namespace {
@@ -28,6 +29,22 @@ absl::StatusOr<std::unique_ptr<ScratchFolder>> ScratchFolder::Make() {
     return absl::UnavailableError(absl::StrCat("making ", path, ": ", std::strerror(errno)));
   }
   return std::unique_ptr<ScratchFolder>(new ScratchFolder(std::move(path)));
+}
+
+absl::StatusOr<ReadFolder> ReadFolder::Open(const std::string& path) {
+  absl::StatusOr<store::DataDirectory> there = store::DataDirectory::OpenForReading(path);
+  if (there.ok()) return ReadFolder(nullptr, *std::move(there));
+  if (!absl::IsNotFound(there.status()) || !store::ListBackups(path).ok()) return there.status();
+
+  absl::StatusOr<std::unique_ptr<ScratchFolder>> scratch = ScratchFolder::Make();
+  if (!scratch.ok()) return scratch.status();
+  const std::string restored = (*scratch)->path() + "/restored";
+  if (const auto backup = store::RestoreBackup(path, std::nullopt, restored); !backup.ok()) {
+    return backup.status();
+  }
+  absl::StatusOr<store::DataDirectory> directory = store::DataDirectory::OpenForReading(restored);
+  if (!directory.ok()) return directory.status();
+  return ReadFolder(*std::move(scratch), *std::move(directory));
 }
 
 ScratchFolder::~ScratchFolder() {

@@ -9,11 +9,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "projections/comparison.h"
 #include "services/cli/values.h"
+#include "store/data_directory.h"
 #include "store/head.h"
 #include "store/log.h"
 #include "store/position.h"
@@ -48,6 +50,25 @@ class ScratchFolder {
  private:
   explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
   std::string path_;
+};
+
+// A data folder that is read. Movable; errors of Open as DataDirectory::OpenForReading's and
+// RestoreBackup's.
+class ReadFolder {
+ public:
+  // `path`: a stopped server's folder, or a folder of backups, of which the newest is restored
+  // below TMPDIR for as long as this lives.
+  static absl::StatusOr<ReadFolder> Open(const std::string& path);
+
+  const std::string& path() const { return directory_.path(); }
+  std::string views_path() const { return directory_.views_path(); }
+
+ private:
+  ReadFolder(std::unique_ptr<ScratchFolder> restored, store::DataDirectory directory)
+      : restored_(std::move(restored)), directory_(std::move(directory)) {}
+
+  std::unique_ptr<ScratchFolder> restored_;  // nullptr: it was there
+  store::DataDirectory directory_;
 };
 
 // Runs `read` in a process of its own; false: it died of it. RocksDB is built with assertions, and

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "projections/rows.h"
 #include "services/cli/client.h"
-#include "store/data_directory.h"
 #include "store/log.h"
 #include "store/views.h"
 
@@ -37,7 +36,7 @@ absl::StatusOr<std::shared_ptr<Views>> OpenComparableRows(const std::string& vie
 }  // namespace
 
 absl::StatusOr<Replayed> Replay(const std::string& data, std::ostream* progress, Lang lang) {
-  const absl::StatusOr<store::DataDirectory> folder = store::DataDirectory::OpenForReading(data);
+  const absl::StatusOr<ReadFolder> folder = ReadFolder::Open(data);
   if (!folder.ok()) return folder.status();
   const bool readable =
       Survives([&] { OpenStoredRows(folder->views_path()).status().IgnoreError(); });
@@ -94,9 +93,12 @@ void Client::AddReplay() {
           "Computes all books of a stopped server's data folder again, and compares them"));
   sub->group(Say("Fichiers et exploitation", "Files and operation"));
   const auto data = std::make_shared<std::string>();
-  sub->add_option("--data", *data,
-                  Say("Dossier d'un serveur arrêté, ou une sauvegarde\u00a0; rien n'y est écrit",
-                      "Folder of a stopped server, or a backup; nothing is written there"))
+  sub->add_option(
+         "--data", *data,
+         Say("Dossier d'un serveur arrêté, ou de sauvegardes, dont la plus récente compte\u00a0; "
+             "rien n'y est écrit",
+             "Folder of a stopped server, or of backups, of which the newest counts; "
+             "nothing is written there"))
       ->required()
       ->option_text(Say("DOSSIER (obligatoire)", "FOLDER (required)"));
   sub->footer(

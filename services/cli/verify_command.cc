@@ -338,9 +338,12 @@ void Client::AddVerify() {
   const auto data = std::make_shared<std::string>();
   const auto checkpoint = std::make_shared<std::string>();
   const auto key = std::make_shared<std::string>();
-  sub->add_option("--data", *data,
-                  Say("Dossier d'un serveur arrêté, ou une sauvegarde\u00a0; rien n'y est écrit",
-                      "Folder of a stopped server, or a backup; nothing is written there"))
+  sub->add_option(
+         "--data", *data,
+         Say("Dossier d'un serveur arrêté\u00a0; rien n'y est écrit. Des sauvegardes sont "
+             "contrôlées par denier backup verify",
+             "Folder of a stopped server; nothing is written there. Backups are checked by "
+             "denier backup verify"))
       ->required()
       ->option_text(Say("DOSSIER (obligatoire)", "FOLDER (required)"));
   CLI::Option* of = sub->add_option("--checkpoint", *checkpoint,

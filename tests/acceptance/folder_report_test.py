@@ -12,6 +12,7 @@ from pathlib import Path
 
 from acceptance_test import BIN, Server, history, steps
 
+OPERATOR = "operator-1@OPS:operator"
 REPORTS = ("yearly-execution", "outstanding", "products", "follow-up", "trial-balance")
 
 
@@ -71,6 +72,27 @@ class FolderReport(unittest.TestCase):
         self.assertGreaterEqual(answered, len(REPORTS) * 11)
         self.assertEqual(files(self.server.data), before)
 
+    def test_of_backups_the_newest_is_read(self):
+        self.server.stop()
+        backups = os.path.join(self.server.folder, "backups")
+        self.server.start("--backup-dir", backups)
+        self.server.run("backup", "create", principal=OPERATOR)
+        self.create_another_agreement()
+        self.server.run("backup", "create", principal=OPERATOR)
+        self.server.stop()
+        before = files(backups)
+        for agreement in ("engagement-civique", "autre-convention"):
+            arguments = ["report", "yearly-execution", "--agreement", agreement, "--format", "json"]
+            with self.subTest(agreement):
+                found = denier(*arguments, "--data", backups)
+                self.assertEqual(found.returncode, 0, found.stderr)
+                self.assertEqual(found.stdout, denier(*arguments, "--data", self.server.data).stdout)
+        replayed = denier("replay", "--data", backups, "--format", "json")
+        self.assertEqual(replayed.returncode, 0, replayed.stderr)
+        there = json.loads(denier("replay", "--data", self.server.data, "--format", "json").stdout)
+        self.assertEqual(json.loads(replayed.stdout)["root"], there["root"])
+        self.assertEqual(files(backups), before)
+
     def test_a_folder_in_use_is_refused_and_says_by_whom(self):
         found = denier("report", "yearly-execution", "--data", self.server.data)
         self.assertEqual((found.returncode, found.stdout), (3, ""))
@@ -97,13 +119,16 @@ class FolderReport(unittest.TestCase):
         self.assertEqual((unanchored.returncode, unanchored.stdout), (3, ""))
         self.assertIn("anchor", unanchored.stderr)
 
-    def test_what_cannot_be_answered_is_refused(self):
+    def create_another_agreement(self):
         _, creation = steps()[0]
         self.assertIn("create_agreement", creation["command"])
         command = creation["command"]["create_agreement"]
         command["header"]["agreement_id"] = command["term"]["act_id"] = "autre-convention"
         command["header"]["request_id"] = "autre"
         self.server.apply([json.dumps(creation)])
+
+    def test_what_cannot_be_answered_is_refused(self):
+        self.create_another_agreement()
         self.stop_and_keep_the_log_alone()
 
         def refused(*options):
