@@ -1,19 +1,14 @@
 #include "services/server_log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <spdlog/async.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,32 +18,17 @@ namespace {
 
 constexpr std::size_t kMostWaitingLines = 8'192;
 
-// How long lines are gathered at most. One system call, and one wake-up of the writer, then do for
-// the hundred lines of a busy server.
-constexpr std::chrono::milliseconds kGathering{5};
-
 // Instants are UTC, microseconds, RFC 3339.
-void AppendTime(std::chrono::system_clock::time_point now, std::string& line) {
-  // Lines come by the thousand a second, and the calendar costs more than the rest of a line.
-  struct Second {
-    std::time_t count = -1;
-    char text[24];
-  };
-  thread_local Second second;
+std::string TimeText(std::chrono::system_clock::time_point now) {
   const std::int64_t us =
       std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
   const std::time_t seconds = static_cast<std::time_t>(us / 1'000'000);
-  if (second.count != seconds) {
-    std::tm utc{};
-    gmtime_r(&seconds, &utc);
-    std::strftime(second.text, sizeof second.text, "%Y-%m-%dT%H:%M:%S", &utc);
-    second.count = seconds;
-  }
-  line += second.text;
-  char digits[] = ".000000Z";
-  std::int64_t rest = us % 1'000'000;
-  for (int i = 6; i > 0; --i, rest /= 10) digits[i] = static_cast<char>('0' + rest % 10);
-  line += digits;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[40];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text + size, sizeof text - size, ".%06dZ", static_cast<int>(us % 1'000'000));
+  return text;
 }
 
 const char* NameOf(ServerLog::Level level) {
@@ -63,113 +43,48 @@ const char* NameOf(ServerLog::Level level) {
   return "error";
 }
 
-void AppendJson(std::string_view text, std::string& line) {
-  const bool plain = std::ranges::all_of(
-      text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
-  if (plain) {
-    line.append(1, '"').append(text).append(1, '"');
-  } else {
-    line += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  }
-}
-
-void AppendJson(std::int64_t number, std::string& line) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number);
-  line.append(digits, end.ptr);
-}
-
-// False: not all of it.
-bool WriteAll(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerLog>> ServerLog::Open(const std::string& file) {
-  if (file.empty()) {
-    return std::unique_ptr<ServerLog>(new ServerLog(STDERR_FILENO, /*is_ours=*/false));
-  }
-  std::error_code ignored;  // opening the file says what is wrong
-  std::filesystem::create_directories(std::filesystem::path(file).parent_path(), ignored);
-  const int opened = open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-  if (opened < 0) {
+  std::shared_ptr<spdlog::sinks::sink> sink;
+  try {
+    if (file.empty()) {
+      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    } else {
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
+    }
+  } catch (const spdlog::spdlog_ex& error) {
     return absl::FailedPreconditionError(
-        absl::StrCat("cannot write the log file ", file, ": ", std::strerror(errno)));
+        absl::StrCat("cannot write the log file ", file, ": ", error.what()));
   }
-  return std::unique_ptr<ServerLog>(new ServerLog(opened, /*is_ours=*/true));
+  sink->set_pattern("%v");
+  auto writer = std::make_shared<spdlog::details::thread_pool>(kMostWaitingLines, 1);
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "denierd", std::move(sink), writer, spdlog::async_overflow_policy::overrun_oldest);
+  logger->flush_on(spdlog::level::info);
+  return std::unique_ptr<ServerLog>(new ServerLog(std::move(writer), std::move(logger)));
 }
 
-ServerLog::ServerLog(int file, bool is_ours)
-    : file_(file), is_ours_(is_ours), writer_([this] { WriteInTurn(); }) {}
+ServerLog::ServerLog(std::shared_ptr<spdlog::details::thread_pool> writer,
+                     std::shared_ptr<spdlog::async_logger> logger)
+    : writer_(std::move(writer)), logger_(std::move(logger)) {}
 
-ServerLog::~ServerLog() {
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
-  }
-  changed_.notify_one();
-  writer_.join();
-  if (is_ours_) close(file_);
-}
+ServerLog::~ServerLog() = default;
 
 void ServerLog::Write(Level level, std::string_view event, std::initializer_list<LogField> fields) {
-  std::string line;
-  line.reserve(256);
-  line += "{\"time\":\"";
-  AppendTime(std::chrono::system_clock::now(), line);
-  line.append("\",\"level\":\"").append(NameOf(level)).append("\",\"event\":");
-  AppendJson(event, line);
+  nlohmann::ordered_json line;
+  line["time"] = TimeText(std::chrono::system_clock::now());
+  line["level"] = NameOf(level);
+  line["event"] = event;
   for (const LogField& field : fields) {
-    line += ',';
-    AppendJson(field.name, line);
-    line += ':';
-    std::visit([&](const auto& value) { AppendJson(value, line); }, field.value);
+    std::visit([&](const auto& value) { line[std::string(field.name)] = value; }, field.value);
   }
-  line += "}\n";
-
-  bool wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= kMostWaitingLines) {
-      waiting_.pop_front();
-      ++lost_;
-    }
-    waiting_.push_back(std::move(line));
-    wake = std::exchange(writer_sleeps_, false);
-  }
-  if (wake) changed_.notify_one();
-}
-
-// The writer.
-void ServerLog::WriteInTurn() {
-  bool torn = false;  // the last line in the file has no end
-  std::string bytes;
-  std::unique_lock lock(mutex_);
-  while (true) {
-    writer_sleeps_ = waiting_.empty();
-    changed_.wait(lock, [this] { return !waiting_.empty() || closing_; });
-    if (waiting_.empty()) return;
-    const std::deque<std::string> lines = std::exchange(waiting_, {});
-    lock.unlock();
-    bytes = torn ? "\n" : "";
-    for (const std::string& line : lines) bytes += line;
-    torn = !WriteAll(file_, bytes);
-    lock.lock();
-    if (torn) lost_ += static_cast<std::int64_t>(lines.size());
-    changed_.wait_for(lock, kGathering, [this] { return closing_; });
-  }
+  logger_->log(spdlog::level::info,
+               line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::int64_t ServerLog::lost_lines() const {
-  const std::lock_guard lock(mutex_);
-  return lost_;
+  return static_cast<std::int64_t>(writer_->overrun_counter());
 }
 
 }  // namespace denier::services

@@ -6,18 +6,21 @@
 #ifndef DENIER_SERVICES_SERVER_LOG_H_
 #define DENIER_SERVICES_SERVER_LOG_H_
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <initializer_list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <variant>
 
 #include "absl/status/statusor.h"
+
+namespace spdlog {
+class async_logger;
+namespace details {
+class thread_pool;
+}
+}  // namespace spdlog
 
 namespace denier::services {
 
@@ -26,17 +29,14 @@ struct LogField {
   std::variant<std::string_view, std::int64_t> value;
 };
 
-// Thread-safe. Lines are written in the order of the calls, by a thread of its own that gathers
-// what comes within some milliseconds, so writing one costs the caller neither a system call nor,
-// as a rule, a wake-up, and never blocks it: when 8,192 lines wait, because the disk or whoever
-// reads the pipe is stuck, the oldest are lost and counted, as are lines that the disk had no room
-// for.
+// Thread-safe. Lines are written by a thread of its own, so writing one never blocks the caller:
+// when 8,192 lines wait, because the disk or whoever reads the pipe is stuck, the oldest are lost
+// and counted.
 class ServerLog {
  public:
   enum class Level { kInfo, kWarning, kError };
 
-  // Appends to `file`, whose folder is made where it is missing; empty: to stderr.
-  // FAILED_PRECONDITION: the file cannot be opened.
+  // Appends to `file`; empty: to stderr. FAILED_PRECONDITION: the file cannot be opened.
   static absl::StatusOr<std::unique_ptr<ServerLog>> Open(const std::string& file);
 
   // Writes what waits.
@@ -50,22 +50,11 @@ class ServerLog {
   std::int64_t lost_lines() const;
 
  private:
-  ServerLog(int file, bool is_ours);
+  ServerLog(std::shared_ptr<spdlog::details::thread_pool> writer,
+            std::shared_ptr<spdlog::async_logger> logger);
 
-  void WriteInTurn();
-
-  const int file_;
-  const bool is_ours_;  // to be closed
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  // Guarded by mutex_:
-  std::deque<std::string> waiting_;  // lines, each with its end
-  bool writer_sleeps_ = false;       // nothing waits: it wants to be woken by the next line
-  bool closing_ = false;
-  std::int64_t lost_ = 0;
-
-  std::thread writer_;
+  std::shared_ptr<spdlog::details::thread_pool> writer_;
+  std::shared_ptr<spdlog::async_logger> logger_;
 };
 
 }  // namespace denier::services
