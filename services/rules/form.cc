@@ -192,20 +192,24 @@ struct Kind {
   const FieldDescriptor* cp_cents = nullptr;
 };
 
-// By the number of the oneof's field.
+// The kinds by the number of the oneof's field, and the forms that they point to.
+struct Tables {
+  Forms forms;
+  std::vector<Kind> kinds;
+};
+
 const std::vector<Kind>& Kinds() {
-  static const auto& kinds = *[] {
-    auto& forms = *new Forms();
-    auto* const found = new std::vector<Kind>();
+  static const auto& tables = *[] {
+    auto* const made = new Tables();
     const Descriptor& command = *v1::Command::descriptor();
     for (int i = 0; i < command.field_count(); ++i) {
       const FieldDescriptor& field = *command.field(i);
       const Descriptor& request = *field.message_type();
       const auto number = static_cast<std::size_t>(field.number());
-      if (found->size() <= number) found->resize(number + 1);
-      Kind& kind = (*found)[number];
+      if (made->kinds.size() <= number) made->kinds.resize(number + 1);
+      Kind& kind = made->kinds[number];
       kind.request = &field;
-      kind.form = &AddForm(request, forms);
+      kind.form = &AddForm(request, made->forms);
       kind.header = request.FindFieldByNumber(1);  // of every request
       kind.ae_cents = request.FindFieldByName("ae_cents");
       kind.cp_cents = request.FindFieldByName("cp_cents");
@@ -213,9 +217,9 @@ const std::vector<Kind>& Kinds() {
         kind.ae_cents = kind.cp_cents = nullptr;
       }
     }
-    return found;
+    return made;
   }();
-  return kinds;
+  return tables.kinds;
 }
 
 // nullptr: no command is set.
