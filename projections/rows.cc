@@ -1,5 +1,6 @@
 #include "projections/rows.h"
 
+#include <cassert>
 #include <optional>
 #include <string>
 #include <utility>
@@ -48,6 +49,7 @@ Rows::Rows(const store::Log& log, std::shared_ptr<Views> views)
       books_(RowsOf(views_)),
       reader_(log.ReadFrom(views_->cursor().next)),
       next_(views_->cursor().next),
+      handed_over_(next_),
       committed_(next_),
       flushed_(next_) {}
 
@@ -64,8 +66,14 @@ absl::StatusOr<bool> Rows::FoldSome(Position until) {
     }
     cursor = (*batch)->head;
   }
+  if (absl::Status committed = FinishCommit(); !committed.ok()) return committed;
   if (next_ == begun) return false;
-  if (absl::Status committed = Commit(cursor); !committed.ok()) return committed;
+  if (IsCommitDue() && next_ < until) {
+    // More is likely to follow. Where the system has no thread left, the next call writes them.
+    StartCommit(cursor, std::launch::async | std::launch::deferred);
+  } else if (absl::Status committed = Commit(cursor); !committed.ok()) {
+    return committed;
+  }
   if (next_ - flushed_ >= kMostUnflushedEvents) {
     if (absl::Status flushed = Flush(); !flushed.ok()) return flushed;
   }
@@ -114,31 +122,47 @@ absl::Status Rows::CountEvent(const events::v1::Event& event) {
 }
 
 bool Rows::IsCommitDue() const {
-  return next_ - committed_ >= kMostEventsPerCommit || uncommitted_bytes_ >= kMostBytesPerCommit;
+  return next_ - handed_over_ >= kMostEventsPerCommit || uncommitted_bytes_ >= kMostBytesPerCommit;
 }
 
 absl::Status Rows::Commit(const Cursor& cursor) {
-  if (committed_ == 0) write_.Put(kFormatKey, FormatRow());
+  if (absl::Status finished = FinishCommit(); !finished.ok()) return finished;
+  StartCommit(cursor, std::launch::deferred);
+  return FinishCommit();
+}
+
+// Hands over the rows as they are now. No other commit is under way.
+void Rows::StartCommit(const Cursor& cursor, std::launch how) {
+  if (handed_over_ == 0) write_.Put(kFormatKey, FormatRow());
   books_.TakeChanges([&](const std::string& key, const std::string& row) { write_.Put(key, row); });
   progress_.TakeChanges([&](const std::string& key, const std::int64_t& events) {
     views::v1::AgreementProgress row;
     row.set_events(events);
     write_.Put(key, row.SerializeAsString());
   });
-  if (absl::Status committed = views_->Commit(std::exchange(write_, Views::Write()), cursor);
-      !committed.ok()) {
-    return OfRows(committed);
-  }
-  committed_ = next_;
+  committing_ = std::async(how, [views = views_, write = std::exchange(write_, Views::Write()),
+                                 cursor]() mutable {
+    return views->Commit(std::move(write), cursor);
+  });
+  handed_over_ = next_;
   uncommitted_bytes_ = 0;
-  books_.EvictRows(kMostCachedRows, next_);
+}
+
+absl::Status Rows::FinishCommit() {
+  if (!committing_.valid()) return absl::OkStatus();
+  if (absl::Status committed = committing_.get(); !committed.ok()) return OfRows(committed);
+  committed_ = handed_over_;
+  assert(views_->cursor().next == committed_);
+  // None that the rows under way, or later events, touched: they are read from memory alone.
+  books_.EvictRows(kMostCachedRows, committed_);
   return absl::OkStatus();
 }
 
 absl::Status Rows::Flush() {
-  if (flushed_ == next_) return absl::OkStatus();
+  if (absl::Status finished = FinishCommit(); !finished.ok()) return finished;
+  if (flushed_ == committed_) return absl::OkStatus();
   if (absl::Status flushed = views_->Flush(); !flushed.ok()) return OfRows(flushed);
-  flushed_ = next_;
+  flushed_ = committed_;
   return absl::OkStatus();
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <limits>
 #include <memory>
 #include <string>
@@ -46,8 +47,9 @@ class Rows {
 
   const std::shared_ptr<store::Views>& views() const { return views_; }
 
-  // The events [0, next()) are folded.
+  // The events [0, next()) are folded; in views() are [0, committed()).
   store::Position next() const { return next_; }
+  store::Position committed() const { return committed_; }
 
   // As they are after next() events, committed or not.
   const Books& books() const { return books_; }
@@ -56,7 +58,9 @@ class Rows {
   // was about the events, which cannot.
   bool rows_at_fault() const { return rows_at_fault_; }
 
-  // Folds the next batches of the log, `until` at most, and commits them. False: there was none.
+  // Folds the next batches of the log, `until` at most, and commits them. False: there was none,
+  // and all is committed. True: call it again; while there is more to fold and next() is not
+  // `until`, the rows of this call are written beside the next one by a thread that it starts.
   // DATA_LOSS: an event does not decode or fold, or the rows are damaged. FAILED_PRECONDITION: a
   // newer program wrote an event. `until` is where a batch ends.
   absl::StatusOr<bool> FoldSome(store::Position until = kHead);
@@ -76,6 +80,8 @@ class Rows {
 
  private:
   absl::Status CountEvent(const events::v1::Event& event);
+  void StartCommit(const store::Cursor& cursor, std::launch how);
+  absl::Status FinishCommit();
   absl::Status OfRows(absl::Status status);
 
   const std::shared_ptr<store::Views> views_;
@@ -85,10 +91,12 @@ class Rows {
   Table<std::int64_t> progress_;  // events of each agreement so far
   events::v1::Event event_;       // one, reused: a fresh one each time costs half the speed
   store::Position next_;
+  store::Position handed_over_;  // up to here to a commit, the last of which may be under way
   store::Position committed_;
   store::Position flushed_;
   std::size_t uncommitted_bytes_ = 0;
   bool rows_at_fault_ = false;
+  std::future<absl::Status> committing_;
 };
 
 }  // namespace denier::projections

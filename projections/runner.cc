@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Start(const store::Log& log,
   }
   if (absl::Status dropped = runner->generations_.DropOthers(); !dropped.ok()) return dropped;
   runner->views_ = runner->live_->views();
-  runner->folded_ = runner->live_->next();
+  runner->folded_ = runner->live_->committed();
   runner->thread_ = std::thread(&Runner::Run, runner.get());
   return runner;
 }
@@ -269,7 +269,7 @@ absl::Status Runner::FoldBesideTheLiveOnes(std::unique_lock<std::mutex>& lock) {
 
 void Runner::Publish() {
   views_ = live_->views();
-  folded_ = live_->next();
+  folded_ = live_->committed();
   progress_.notify_all();
 }
 
@@ -417,7 +417,7 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
     }
   }
   // Whichever is not current goes, once its last reader has gone.
-  rebuilt.next = swapped ? live_->next() : 0;
+  rebuilt.next = swapped ? live_->committed() : 0;
   fresh.reset();
   if (absl::Status dropped = generations_.DropOthers(); status.ok()) status = dropped;
   if (!status.ok()) return status;

@@ -17,10 +17,10 @@ namespace denier::projections {
 
 // An agreement's event with a number that this divides makes a snapshot, wherever commits and
 // restarts fall, so that the same log gives the same rows. A snapshot of 300 envelopes over three
-// years takes some 100 KB, hence some ten bytes an event.
-inline constexpr std::int64_t kEventsASnapshot = 8'192;
+// years takes some 200 KB, compressed a third of it: hence some four bytes an event.
+inline constexpr std::int64_t kEventsASnapshot = 16'384;
 
-// Likewise for the sums by body alone, of some 3 KB; a plan makes one too, because its lines
+// Likewise for the sums by body alone, of some 4 KB; a plan makes one too, because its lines
 // replace those of rows that are not among them (years_fold.h).
 inline constexpr std::int64_t kEventsAYearsSnapshot = 512;
 

@@ -124,26 +124,29 @@ grpc::ServerUnaryReactor* CommandService::Execute(const Rpc& rpc,
   Identified who = principals_.Read(context);
   Attempt attempt = AttemptOf(rpc.name, command, who, steady_clock::now());
 
-  // `reactor` and `response` live until Finish, cancelled or not.
-  auto answer = [this, reactor, &response, write = rpc.write,
+  // `reactor` and `response` live until Finish, cancelled or not, and when that was the last call,
+  // this service no longer than they.
+  auto answer = [&log = log_, &metrics = metrics_, reactor, &response, write = rpc.write,
                  attempt = std::move(attempt)](Outcome outcome) {
     if (const auto* refusal = std::get_if<rules::Refusal>(&outcome)) {
-      LogRefused(log_, attempt, *refusal);
-      metrics_.CommandsAnswered(attempt.rpc, NameOf(refusal->reason), 1);
+      LogRefused(log, attempt, *refusal);
+      metrics.CommandsAnswered(attempt.rpc, NameOf(refusal->reason), 1);
       reactor->Finish(StatusOf(*refusal));
       return;
     }
     auto& result = std::get<v1::CommandResult>(outcome);
-    log_.Write(ServerLog::Level::kInfo, "command_accepted",
-               {{"rpc", attempt.rpc},
-                {"request_id", attempt.request_id},
-                {"position", result.position()},
-                {"principal", attempt.principal},
-                {"body", attempt.body},
-                {"duration_us", MicrosecondsSince(attempt.start)}});
-    metrics_.CommandsAnswered(attempt.rpc, "OK", 1);
+    const std::int64_t position = result.position();
+    metrics.CommandsAnswered(attempt.rpc, "OK", 1);
     write(std::move(result), response);
     reactor->Finish(grpc::Status::OK);
+    // Not before: the caller waits.
+    log.Write(ServerLog::Level::kInfo, "command_accepted",
+              {{"rpc", attempt.rpc},
+               {"request_id", attempt.request_id},
+               {"position", position},
+               {"principal", attempt.principal},
+               {"body", attempt.body},
+               {"duration_us", MicrosecondsSince(attempt.start)}});
   };
 
   if (!parsed) {

@@ -28,16 +28,17 @@ void AddRates(Session& session, std::string_view figure, const Load& denier, con
   session.measured().Note(figure, Rates(denier.rate(), against.rate()));
 }
 
-// How long a synced write of one command's event takes, median of `count`, in microseconds.
-absl::StatusOr<double> MedianPut(RawStore& store, std::string_view event, int count,
+// How long a synced write of one command's event takes, median of those of `time`, in microseconds.
+absl::StatusOr<double> MedianPut(RawStore& store, std::string_view event, duration<double> time,
                                  std::uint64_t& key) {
+  constexpr std::size_t kAtLeast = 100;
   std::vector<double> times_us;
-  times_us.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) {
-    const auto begun = std::chrono::steady_clock::now();
+  const auto first = std::chrono::steady_clock::now();
+  for (auto begun = first; begun - first < time || times_us.size() < kAtLeast;) {
     if (absl::Status put = store.Put(key++, event); !put.ok()) return put;
-    times_us.push_back(
-        duration<double, std::micro>(std::chrono::steady_clock::now() - begun).count());
+    const auto ended = std::chrono::steady_clock::now();
+    times_us.push_back(duration<double, std::micro>(ended - begun).count());
+    begun = ended;
   }
   return Median(std::move(times_us));
 }
@@ -114,7 +115,8 @@ absl::Status MeasureSingle(Session& session) {
     if (!denier.ok()) return denier.status();
     auto bare = (*echo)->Unary("Engage", request, 1, until, /*keep_latencies=*/true);
     if (!bare.ok()) return bare.status();
-    const auto put_us = MedianPut(*store, event, 200, key);
+    // As long as the calls: the disk has its slow spells.
+    const auto put_us = MedianPut(*store, event, time, key);
     if (!put_us.ok()) return put_us.status();
     if (round == 0) continue;
     const double denier_us = Median(std::move(denier->latencies_us));

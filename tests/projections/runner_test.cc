@@ -15,6 +15,7 @@
 
 #include "projections/reports.h"
 #include "projections/row_keys.h"
+#include "projections/rows.h"
 #include "tests/projections/bookkeeping.h"
 #include "tests/projections/history.h"
 
@@ -155,6 +156,49 @@ TEST(RunnerTest, TwoLogsOfTheSameEventsGiveTheSameRowsToTheByte) {
   together.Append(SourceDocument());
   together.Start();
   EXPECT_EQ(one_by_one.Rows(), together.Rows());
+}
+
+// ------------------------------------------------------- rows that are written beside the next fold
+
+// So many events that several commits are under way while later ones are folded, against one commit
+// after the other.
+TEST(RowsTest, CommitsBesideTheNextFoldGiveTheSameRows) {
+  const History history = Long(35'000);
+  Bookkeeping together;
+  together.Append(history, 700);
+  together.Start();
+  EXPECT_EQ(together.runner().views()->cursor(), together.log().head());
+
+  auto views = store::Views::Open(together.views_folder() + "-one-by-one");
+  ASSERT_TRUE(views.ok()) << views.status();
+  Rows one_by_one(together.log(), *views);
+  while (one_by_one.next() < together.log().head().next) {
+    // `until` is reached: nothing is under way on return.
+    const Position until = std::min(one_by_one.next() + 700, together.log().head().next);
+    const auto folded = one_by_one.FoldSome(until);
+    ASSERT_TRUE(folded.ok() && *folded) << folded.status();
+    ASSERT_EQ(one_by_one.committed(), until);
+    ASSERT_EQ((*views)->cursor().next, until);
+  }
+  EXPECT_EQ(Bookkeeping::RowsIn((*views)->TakeSnapshot()), together.Rows());
+}
+
+TEST(RowsTest, ACommitThatFailsBesideTheNextFoldIsTold) {
+  Bookkeeping books;
+  books.Append(Long(25'000));
+  auto views = store::Views::Open(books.views_folder());
+  ASSERT_TRUE(views.ok()) << views.status();
+  Rows rows(books.log(), *views);
+  // Somebody else writes them: the commits that follow have fallen behind.
+  ASSERT_TRUE((*views)->Commit(Views::Write(), books.log().head()).ok());
+  const auto first = rows.FoldSome();
+  ASSERT_TRUE(first.ok() && *first) << first.status();
+  EXPECT_GT(rows.next(), 0u);
+  EXPECT_EQ(rows.committed(), 0u);
+  const auto second = rows.FoldSome();
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("onto cursor"));
+  EXPECT_TRUE(rows.rows_at_fault());
+  EXPECT_EQ(rows.committed(), 0u);
 }
 
 // ---------------------------------------------------------------------- rows that are not the
