@@ -140,10 +140,9 @@ void Rows::StartCommit(const Cursor& cursor, std::launch how) {
     row.set_events(events);
     write_.Put(key, row.SerializeAsString());
   });
-  committing_ = std::async(how, [views = views_, write = std::exchange(write_, Views::Write()),
-                                 cursor]() mutable {
-    return views->Commit(std::move(write), cursor);
-  });
+  committing_ =
+      std::async(how, [views = views_, write = std::exchange(write_, Views::Write()),
+                       cursor]() mutable { return views->Commit(std::move(write), cursor); });
   handed_over_ = next_;
   uncommitted_bytes_ = 0;
 }

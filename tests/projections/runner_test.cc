@@ -158,7 +158,7 @@ TEST(RunnerTest, TwoLogsOfTheSameEventsGiveTheSameRowsToTheByte) {
   EXPECT_EQ(one_by_one.Rows(), together.Rows());
 }
 
-// ------------------------------------------------------- rows that are written beside the next fold
+// --------------------------------------------------------- written beside the next fold
 
 // So many events that several commits are under way while later ones are folded, against one commit
 // after the other.
