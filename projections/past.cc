@@ -23,6 +23,8 @@ using store::Position;
 constexpr std::size_t kMostKept = 8;
 // Larger answers are not kept: they would only fill the memory.
 constexpr std::size_t kMostKeptRows = 20'000;
+// Rows of envelopes that are kept.
+constexpr std::size_t kMostEnvelopes = 20'000;
 // So often somebody looks whether the query is still wanted.
 constexpr Position kEventsATurn = 4'096;
 
@@ -97,9 +99,9 @@ ComputedRows ComputeTotals(const store::Log& log, TotalsStart start,
 
 // The same of the sums by body alone.
 ComputedRows ComputeYears(const store::Log& log, TotalsStart start, const std::string& agreement_id,
-                          const Moment& moment, const store::Views::Snapshot& stored,
+                          const Moment& moment, Books::RowReader envelopes,
                           absl::FunctionRef<bool()> cancelled) {
-  YearsFold fold(agreement_id, start.rows, stored);
+  YearsFold fold(agreement_id, start.rows, std::move(envelopes));
   absl::Status folded = ForEachEvent(
       log, start.next, moment.next, cancelled,
       [&](std::string_view bytes, Position position) { return fold.Add(bytes, position); });
@@ -112,7 +114,7 @@ ComputedRows ComputeYears(const store::Log& log, TotalsStart start, const std::s
 }
 
 ComputedRows Compute(const store::Log& log, const std::string& agreement_id, const Moment& moment,
-                     Depth depth, const store::Views::Snapshot* stored,
+                     Depth depth, const store::Views::Snapshot* stored, Books::RowReader envelopes,
                      absl::FunctionRef<bool()> cancelled) {
   if (depth == Depth::kRegisters) return ComputeRegisters(log, agreement_id, moment, cancelled);
   if (stored == nullptr || agreement_id.empty() || moment.effective_until != 0) {
@@ -125,7 +127,8 @@ ComputedRows Compute(const store::Log& log, const std::string& agreement_id, con
   if (depth == Depth::kTotals) {
     return ComputeTotals(log, *std::move(start), agreement_id, moment, cancelled);
   }
-  return ComputeYears(log, *std::move(start), agreement_id, moment, *stored, cancelled);
+  return ComputeYears(log, *std::move(start), agreement_id, moment, std::move(envelopes),
+                      cancelled);
 }
 
 }  // namespace
@@ -143,7 +146,8 @@ absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment
     }
   }
 
-  ComputedRows computed = Compute(log_, agreement_id, moment, depth, stored, cancelled);
+  const auto envelopes = [this, stored](const std::string& key) { return Envelope(key, *stored); };
+  ComputedRows computed = Compute(log_, agreement_id, moment, depth, stored, envelopes, cancelled);
   if (!computed.ok()) return computed.status();
 
   auto rows = std::make_shared<const QueryRows::Computed>(*std::move(computed));
@@ -154,6 +158,22 @@ absl::StatusOr<QueryRows> Past::At(const std::string& agreement_id, const Moment
     if (kept_.size() > kMostKept) kept_.pop_back();
   }
   return answer;
+}
+
+absl::StatusOr<std::optional<std::string>> Past::Envelope(const std::string& key,
+                                                          const store::Views::Snapshot& stored) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = envelopes_.find(key);
+    if (found != envelopes_.end()) return found->second;
+  }
+  absl::StatusOr<std::optional<std::string>> row = stored.Get(key);
+  if (row.ok() && row->has_value()) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (envelopes_.size() >= kMostEnvelopes) envelopes_.clear();
+    envelopes_.emplace(key, **row);
+  }
+  return row;
 }
 
 }  // namespace denier::projections

@@ -11,14 +11,17 @@
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <tuple>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "projections/moment.h"
 #include "projections/query_rows.h"
 #include "store/log.h"
+#include "store/views.h"
 
 namespace denier::projections {
 
@@ -54,9 +57,15 @@ class Past {
     QueryRows rows;
   };
 
+  absl::StatusOr<std::optional<std::string>> Envelope(const std::string& key,
+                                                      const store::Views::Snapshot& stored);
+
   const store::Log& log_;
   std::mutex mutex_;
   std::list<Kept> kept_;  // guarded by mutex_; the last one asked for comes first
+  // Guarded by mutex_. Rows by key, as they were when they were read: sums ask them alone for what
+  // never changes (years_fold.h), and each for hundreds of them.
+  absl::flat_hash_map<std::string, std::string> envelopes_;
 };
 
 }  // namespace denier::projections

@@ -22,7 +22,7 @@ inline constexpr std::int64_t kEventsASnapshot = 16'384;
 
 // Likewise for the sums by body alone, of some 4 KB; a plan makes one too, because its lines
 // replace those of rows that are not among them (years_fold.h).
-inline constexpr std::int64_t kEventsAYearsSnapshot = 512;
+inline constexpr std::int64_t kEventsAYearsSnapshot = 256;
 
 // The row (views::v1::TotalsSnapshot) of the agreement as `books` have it: all its totals, or the
 // sums by body alone.

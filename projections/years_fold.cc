@@ -17,11 +17,11 @@ absl::Status DoesNotFold(Position position, absl::string_view why) {
       absl::StrCat("the event at position ", position, " does not fold: ", why));
 }
 
-Books::RowReader ReaderOf(const QueryRows::Computed& snapshot,
-                          const store::Views::Snapshot& stored) {
-  return [&](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
+Books::RowReader ReaderOf(const QueryRows::Computed& snapshot, Books::RowReader envelopes) {
+  return [&snapshot, envelopes = std::move(envelopes)](
+             const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
     if (IsEnvelopeKey(key)) {
-      absl::StatusOr<std::optional<std::string>> envelope = stored.Get(key);
+      absl::StatusOr<std::optional<std::string>> envelope = envelopes(key);
       if (!envelope.ok() || envelope->has_value()) return envelope;
       return absl::DataLossError(absl::StrCat("there is no row ", key));
     }
@@ -34,9 +34,9 @@ Books::RowReader ReaderOf(const QueryRows::Computed& snapshot,
 }  // namespace
 
 YearsFold::YearsFold(std::string agreement_id, const QueryRows::Computed& snapshot,
-                     const store::Views::Snapshot& stored)
+                     Books::RowReader envelopes)
     : agreement_id_(std::move(agreement_id)),
-      books_(ReaderOf(snapshot, stored), Books::History::kPartial) {}
+      books_(ReaderOf(snapshot, std::move(envelopes)), Books::History::kPartial) {}
 
 absl::Status YearsFold::Add(std::string_view bytes, Position position) {
   if (!ReadMovement(bytes, movement_)) return FoldWhole(bytes, position);

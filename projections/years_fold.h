@@ -14,17 +14,16 @@
 #include "projections/movement.h"
 #include "projections/query_rows.h"
 #include "store/position.h"
-#include "store/views.h"
 
 namespace denier::projections {
 
 // Not thread-safe.
 class YearsFold {
  public:
-  // Begins with the rows of a snapshot (YearsSnapshot). Which body manages an envelope never
-  // changes, so that is read from `stored`, the rows of now. Both must outlive it.
+  // Begins with the rows of a snapshot (YearsSnapshot), which must outlive it. `envelopes` reads
+  // the row of an envelope as it is at any moment since: which body manages it never changes.
   YearsFold(std::string agreement_id, const QueryRows::Computed& snapshot,
-            const store::Views::Snapshot& stored);
+            Books::RowReader envelopes);
 
   // Folds the event at `position`. DATA_LOSS: it does not decode or does not fold, or is a plan,
   // after which there is always a snapshot. FAILED_PRECONDITION: a newer program wrote it. After an

@@ -1,6 +1,8 @@
 #include "services/admin_service.h"
 
 #include <grpcpp/support/server_callback.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -14,6 +16,10 @@
 
 namespace denier::services {
 namespace {
+
+// Commands and queries come first, where processors are short: a rebuild may take some times as
+// long as alone.
+constexpr int kRebuildNice = 10;
 
 std::int64_t LastOf(store::Position next) { return static_cast<std::int64_t>(next) - 1; }
 
@@ -104,6 +110,8 @@ grpc::ServerUnaryReactor* AdminService::RebuildProjections(
   rebuilding_ = true;
   if (rebuilder_.joinable()) rebuilder_.join();  // it has answered
   rebuilder_ = std::thread([this, reactor, response] {
+    // This thread's and that of those which it starts.
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kRebuildNice);
     const grpc::Status status = Rebuild(*response);
     {
       const std::lock_guard lock(mutex_);

@@ -147,7 +147,9 @@ TEST_F(PastTest, SumsByBodyAreThoseAmongTheTotals) {
   std::vector<Position> moments = {1, 2, 3, 4, 5, Events().size()};
   for (const std::string& key : KeysBelow(YearsSnapshotPrefix(kAgreement))) {
     if (random() % 4 != 0) continue;
-    for (const Position around : {0, 1, 2, 3}) moments.push_back(NextOfKey(key) + around - 1);
+    for (const Position around : {0, 1, 2, 3}) {
+      moments.push_back(std::min<Position>(NextOfKey(key) + around - 1, Events().size()));
+    }
   }
   for (int i = 0; i < 100; ++i) moments.push_back(random() % Events().size());
   for (const Position next : moments) {
