@@ -200,6 +200,7 @@ absl::Status CompareAccounts(const std::map<std::string, std::int64_t>& cents,
           absl::StrCat(std::string(kAgreement), ":", EnvelopeId(envelope), ":", year, ":");
       const Cell& cell = totals.At(envelope, year);
       if (balance("AE:" + place + "engaged") != cell.engaged ||
+          balance("CP:" + place + "held") != cell.held ||
           balance("CP:" + place + "paid") != cell.paid) {
         return absl::InternalError(
             absl::StrCat("ledger's balances of ", place, " are not those that were written"));
