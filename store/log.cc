@@ -282,6 +282,8 @@ rocksdb::Options Log::RocksDbOptions() const {
   rocksdb::BlockBasedTableOptions table;
   table.checksum = rocksdb::kXXH3;
   table.verify_compression = true;
+  // The index of every file is read when the log is opened: an eighth of what it would be.
+  table.block_size = std::size_t{32} << 10;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.compression = rocksdb::kLZ4Compression;
 
