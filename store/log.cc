@@ -282,7 +282,7 @@ rocksdb::Options Log::RocksDbOptions() const {
   rocksdb::BlockBasedTableOptions table;
   table.checksum = rocksdb::kXXH3;
   table.verify_compression = true;
-  // The index of every file is read when the log is opened: an eighth of what it would be.
+  // The index of every file is read when the log is opened: small batches share an entry.
   table.block_size = std::size_t{32} << 10;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.compression = rocksdb::kLZ4Compression;

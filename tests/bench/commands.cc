@@ -28,13 +28,12 @@ void AddRates(Session& session, std::string_view figure, const Load& denier, con
   session.measured().Note(figure, Rates(denier.rate(), against.rate()));
 }
 
-// How long a synced write of one command's event takes, median of those of `time`, in microseconds.
-absl::StatusOr<double> MedianPut(RawStore& store, std::string_view event, duration<double> time,
+// How long a synced write of one command's event takes, median `until` then, in microseconds.
+absl::StatusOr<double> MedianPut(RawStore& store, std::string_view event, const Until& until,
                                  std::uint64_t& key) {
-  constexpr std::size_t kAtLeast = 100;
   std::vector<double> times_us;
   const auto first = std::chrono::steady_clock::now();
-  for (auto begun = first; begun - first < time || times_us.size() < kAtLeast;) {
+  for (auto begun = first; begun - first < until.elapsed || times_us.size() < until.at_least;) {
     if (absl::Status put = store.Put(key++, event); !put.ok()) return put;
     const auto ended = std::chrono::steady_clock::now();
     times_us.push_back(duration<double, std::micro>(ended - begun).count());
@@ -116,7 +115,7 @@ absl::Status MeasureSingle(Session& session) {
     auto bare = (*echo)->Unary("Engage", request, 1, until, /*keep_latencies=*/true);
     if (!bare.ok()) return bare.status();
     // As long as the calls: the disk has its slow spells.
-    const auto put_us = MedianPut(*store, event, time, key);
+    const auto put_us = MedianPut(*store, event, until, key);
     if (!put_us.ok()) return put_us.status();
     if (round == 0) continue;
     const double denier_us = Median(std::move(denier->latencies_us));
