@@ -405,13 +405,9 @@ void Books::ForgetChanges() {
 }
 
 void Books::EvictRows(std::size_t most_rows, store::Position stored) {
-  // Down to half, so that a full table is not walked for each event.
-  const auto evict = [&](auto& table) {
-    if (table.size() > most_rows) table.Evict(most_rows / 2, stored);
-  };
-  evict(commitments_);
-  evict(payments_);
-  evict(reversals_);
+  commitments_.Evict(most_rows, stored);
+  payments_.Evict(most_rows, stored);
+  reversals_.Evict(most_rows, stored);
 }
 
 const v1::CommitmentLineState* FindLine(const v1::Commitment& commitment,

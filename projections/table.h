@@ -2,6 +2,7 @@
 #ifndef DENIER_PROJECTIONS_TABLE_H_
 #define DENIER_PROJECTIONS_TABLE_H_
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -85,10 +86,13 @@ class Table {
   }
 
   std::size_t size() const { return entries_.size(); }
+  bool Has(const std::string& key) const { return entries_.contains(key); }
 
-  // Drops rows until at most `keep` are left, but none that an event at or after `stored` touched.
-  void Evict(std::size_t keep, store::Position stored) {
-    for (auto it = entries_.begin(); it != entries_.end() && entries_.size() > keep;) {
+  // Drops rows once there are more than `most`, until half of that is left, but none that an event
+  // at or after `stored` touched. What could not go is not walked again before as much is new.
+  void Evict(std::size_t most, store::Position stored) {
+    if (entries_.size() <= std::max(most, left_ + most / 2)) return;
+    for (auto it = entries_.begin(); it != entries_.end() && entries_.size() > most / 2;) {
       const Entry& entry = it->second;
       if (entry.changed || entry.touched >= stored) {
         ++it;
@@ -96,6 +100,8 @@ class Table {
         entries_.erase(it++);
       }
     }
+    entries_.rehash(0);  // or each look-up would walk over where rows have been
+    left_ = entries_.size();
   }
 
  private:
@@ -122,6 +128,7 @@ class Table {
   }
 
   Entries entries_;
+  std::size_t left_ = 0;  // by the last eviction
   std::vector<Node*> changed_;
   std::size_t changed_before_ = 0;  // when the recording began
   std::uint64_t recordings_ = 0;

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
@@ -23,6 +27,8 @@ using store::Position;
 // A batch takes no further submission beyond this, so that a submission of ordinary size always
 // fits below the store's own limit.
 constexpr std::size_t kBatchBytesTarget = store::kMaxBatchBytes / 4;
+// From so many commands on, what they are about is looked up together before they are decided.
+constexpr std::size_t kReadAheadFrom = 4;
 // More than the packing adds to an event.
 constexpr std::size_t kPackedEventOverhead = 16;
 // A round that has so many commands does not wait for those in the queue when the disk is free.
@@ -71,7 +77,10 @@ v1::CommandResult ResultOf(const v1::Command& command, const Event& event, Posit
 }
 
 std::string RequestKey(std::string_view body_id, std::string_view request_id) {
-  return absl::StrCat(std::string(body_id), "/", std::string(request_id));
+  std::string key;
+  key.reserve(body_id.size() + 1 + request_id.size());
+  key.append(body_id).append("/").append(request_id);
+  return key;
 }
 
 }  // namespace
@@ -107,6 +116,7 @@ store::Hash ContentHash(const v1::Command& command) {
 //   - So when a row is not in memory, every event that touched it is below c, and the row at c is
 //   the
 //     row at our position. Two rows that were loaded at different c fit together for that reason.
+//   - What ReadAhead has read is as good until the next FollowRows: no row leaves memory before.
 // When events turn out not to have been written (a full disk), the books are ahead of the log: they
 // are dropped, and begin again on the rows once these stand at the head.
 class Sequencer::Decider {
@@ -119,6 +129,9 @@ class Sequencer::Decider {
         next_(log.head().next),
         tail_first_(next_),
         last_recorded_us_(last_recorded_us) {}
+
+  // Reads what the submissions that are decided next are about: together it takes half the time.
+  absl::Status ReadAhead(std::span<const Waiting> waiting);
 
   // Decides a submission. Its events and its answer go into `round`.
   void Decide(Waiting waiting, Round& round);
@@ -138,7 +151,7 @@ class Sequencer::Decider {
  private:
   struct TailEvent {
     std::string bytes;
-    std::string request;  // its key in tail_requests_
+    const std::string* request;  // its key in tail_requests_, which stays where it is
   };
 
   std::vector<Outcome> DecideGroup(const Submission& submission, Round& round);
@@ -153,9 +166,9 @@ class Sequencer::Decider {
   absl::StatusOr<std::optional<Event>> FindEvent(Position position) const;
   absl::StatusOr<std::optional<Position>> FindRequest(std::string_view body_id,
                                                       std::string_view request_id) const;
+  absl::StatusOr<std::optional<std::string>> ReadRow(const std::string& key) const;
   projections::Books NewBooks() const {
-    return projections::Books(
-        [this](const std::string& key) { return projections::RowsOf(runner_.views())(key); });
+    return projections::Books([this](const std::string& key) { return ReadRow(key); });
   }
   std::size_t RoomIn(const Round& round) const {
     return store::kMaxBatchBytes - std::min(store::kMaxBatchBytes, round.batch.bytes().size());
@@ -170,10 +183,60 @@ class Sequencer::Decider {
   Position next_;  // of the next event
 
   Position tail_first_;
-  std::deque<TailEvent> tail_;  // the events [tail_first_, next_)
-  std::unordered_map<std::string, Position> tail_requests_;
+  std::deque<TailEvent> tail_;                               // the events [tail_first_, next_)
+  std::unordered_map<std::string, Position> tail_requests_;  // one of each event in tail_
   std::int64_t last_recorded_us_;
+
+  // What ReadAhead has found of the submissions that are being decided. Rows by their keys, nothing
+  // where there is none; of requests, of which it has asked for all, those that there are.
+  absl::flat_hash_map<std::string, std::optional<std::string>> rows_ahead_;
+  std::optional<absl::flat_hash_map<std::string, Position>> requests_ahead_;
 };
+
+absl::Status Sequencer::Decider::ReadAhead(std::span<const Waiting> waiting) {
+  rows_ahead_.clear();
+  requests_ahead_.reset();
+  std::size_t commands = 0;
+  for (const Waiting& one : waiting) commands += one.submission.commands.size();
+  if (commands < kReadAheadFrom) return absl::OkStatus();
+
+  std::vector<std::string> keys;
+  std::vector<std::pair<std::string_view, std::string_view>> requests;
+  for (const auto& [submission, outcomes, bytes] : waiting) {
+    for (std::size_t i = 0; i < submission.commands.size(); ++i) {
+      if (outcomes[i].has_value()) continue;
+      const v1::Command& command = submission.commands[i];
+      requests.emplace_back(submission.actor.body_id(), rules::HeaderOf(command)->request_id());
+      for (std::string& key : rules::RowsNamedBy(command)) {
+        if (!books_.Holds(key)) keys.push_back(std::move(key));
+      }
+    }
+  }
+
+  const std::shared_ptr<const store::Views> views = runner_.views();
+  absl::StatusOr<std::vector<std::optional<std::string>>> rows = views->GetAll(keys);
+  if (!rows.ok()) return rows.status();
+  rows_ahead_.reserve(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    rows_ahead_.emplace(std::move(keys[i]), std::move((*rows)[i]));
+  }
+  const absl::StatusOr<std::vector<std::optional<Position>>> positions =
+      views->FindRequests(requests);
+  if (!positions.ok()) return positions.status();
+  requests_ahead_.emplace();
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (!(*positions)[i].has_value()) continue;
+    requests_ahead_->emplace(RequestKey(requests[i].first, requests[i].second), *(*positions)[i]);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::string>> Sequencer::Decider::ReadRow(
+    const std::string& key) const {
+  const auto ahead = rows_ahead_.find(key);
+  if (ahead != rows_ahead_.end()) return ahead->second;
+  return runner_.views()->Get(key);
+}
 
 void Sequencer::Decider::Decide(Waiting waiting, Round& round) {
   const Submission& submission = waiting.submission;
@@ -280,9 +343,10 @@ Outcome Sequencer::Decider::Accept(const v1::Command& command, const Event& even
   const absl::Status folded = books_.Fold(event, next_);
   if (!folded.ok()) return Damaged(folded);
 
-  std::string request = RequestKey(event.actor().body_id(), event.request_id());
-  tail_requests_.emplace(request, next_);
-  tail_.push_back({std::move(bytes), std::move(request)});
+  const auto [request, is_new] =
+      tail_requests_.emplace(RequestKey(event.actor().body_id(), event.request_id()), next_);
+  if (!is_new) return Damaged(absl::InternalError("a request id was accepted twice"));
+  tail_.push_back({std::move(bytes), &request->first});
   return ResultOf(command, event, next_++);
 }
 
@@ -327,8 +391,14 @@ absl::StatusOr<std::optional<Event>> Sequencer::Decider::FindEvent(Position posi
 // The event that a request id is bound to. The tail begins where the stored rows may end.
 absl::StatusOr<std::optional<Position>> Sequencer::Decider::FindRequest(
     std::string_view body_id, std::string_view request_id) const {
-  const auto it = tail_requests_.find(RequestKey(body_id, request_id));
+  const std::string key = RequestKey(body_id, request_id);
+  const auto it = tail_requests_.find(key);
   if (it != tail_requests_.end()) return it->second;
+  if (requests_ahead_.has_value()) {
+    const auto ahead = requests_ahead_->find(key);
+    if (ahead == requests_ahead_->end()) return std::nullopt;
+    return ahead->second;
+  }
   absl::StatusOr<std::optional<Position>> stored =
       runner_.views()->FindRequest(body_id, request_id);
   if (!stored.ok()) return stored.status();
@@ -338,7 +408,7 @@ absl::StatusOr<std::optional<Position>> Sequencer::Decider::FindRequest(
 // Takes the events from `position` on out of the tail.
 void Sequencer::Decider::ForgetFrom(Position position) {
   for (; next_ > position; --next_) {
-    tail_requests_.erase(tail_.back().request);
+    tail_requests_.erase(tail_requests_.find(*tail_.back().request));
     tail_.pop_back();
   }
 }
@@ -354,7 +424,7 @@ absl::Status Sequencer::Decider::FollowRows() {
   }
   const Position folded = runner_.folded();
   for (; tail_first_ < folded && !tail_.empty(); ++tail_first_) {
-    tail_requests_.erase(tail_.front().request);
+    tail_requests_.erase(tail_requests_.find(*tail_.front().request));
     tail_.pop_front();
   }
   books_.ForgetChanges();
@@ -543,7 +613,9 @@ void Sequencer::DecideQueue(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   absl::Status status;
   if (begins) status = decider_->FollowRows();
+  if (status.ok()) status = decider_->ReadAhead(taken);
   for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open_);
+  open_.batch.leaves();  // hashed here, and not while the next round waits for the disk
   taken.clear();
   if (status.ok()) status = decider_->status();
   lock.lock();

@@ -14,8 +14,7 @@ namespace denier::store {
 // No batch is packed beyond this; Log::Append refuses it.
 inline constexpr std::size_t kMaxBatchBytes = std::size_t{64} << 20;
 
-// The events that become durable together, packed as they will stand on disk. Adding hashes the
-// event, in the thread that decides rather than in the commit. Not thread-safe.
+// The events that become durable together, packed as they will stand on disk. Not thread-safe.
 class Batch {
  public:
   // Appends one event, any bytes, the empty string included. `event` is copied.
@@ -24,16 +23,21 @@ class Batch {
   // Forgets the events and keeps the memory for the next batch.
   void Clear();
 
-  bool empty() const { return leaves_.empty(); }
-  std::size_t size() const { return leaves_.size(); }  // number of events
+  bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }  // number of events
 
-  // The packed events (FORMAT.md, "Batch"), and the leaf hash of each.
+  // The packed events (FORMAT.md, "Batch").
   const std::string& bytes() const { return bytes_; }
-  const std::vector<Hash>& leaves() const { return leaves_; }
+
+  // The leaf hash of each. Computes those that it has not yet, all together: who has many events
+  // calls it when they are added, so that the commit finds them.
+  const std::vector<Hash>& leaves() const;
 
  private:
   std::string bytes_;
-  std::vector<Hash> leaves_;
+  std::size_t size_ = 0;
+  mutable std::vector<Hash> leaves_;      // of the events so far hashed
+  mutable std::size_t hashed_bytes_ = 0;  // where the others begin
 };
 
 }  // namespace denier::store

@@ -368,7 +368,7 @@ absl::Status Log::Recover(const Head& trusted) {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
     if (*batch == nullptr) break;
-    for (const std::string_view event : (*batch)->events) frontier->Append(LeafHash(event));
+    frontier->AppendAll(LeafHashes((*batch)->events));
     if (frontier->Root() != (*batch)->head.root) {
       return DataLoss(absl::StrCat("the events of the batch at position ", (*batch)->first,
                                    " do not give its root"));
@@ -457,7 +457,7 @@ absl::Status Log::StartCommit(const Batch& batch, Position expected) {
 absl::StatusOr<Head> Log::Commit(const Batch& batch, Position first) {
   assert(frontier_.size() == first);
   std::vector<MerkleNode> completed;
-  for (const Hash& leaf : batch.leaves()) frontier_.Append(leaf, &completed);
+  frontier_.AppendAll(batch.leaves(), &completed);
   const Head head{frontier_.size(), frontier_.Root()};
 
   std::string header;
@@ -745,9 +745,7 @@ absl::Status Log::Verify() const {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
     completed.clear();
-    for (const std::string_view event : (*batch)->events) {
-      frontier.Append(LeafHash(event), &completed);
-    }
+    frontier.AppendAll(LeafHashes((*batch)->events), &completed);
     if (frontier.Root() != (*batch)->head.root) {
       return DataLoss(absl::StrCat("the events before position ", (*batch)->head.next,
                                    " do not give the root that is stored there"));

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cassert>
 #include <cstddef>
+#include <string>
 
 namespace denier::store {
 namespace {
@@ -12,7 +13,42 @@ Sha256& ThreadHasher() {
   return sha256;
 }
 
+// hashes[i] of pairs[2 i] and pairs[2 i + 1]; a last one without its twin is left.
+std::vector<Hash> NodeHashes(std::span<const Hash> pairs) {
+  constexpr std::size_t kNodeBytes = 1 + 2 * sizeof(Hash);
+  const std::size_t count = pairs.size() / 2;
+  std::string bytes;
+  bytes.reserve(count * kNodeBytes);
+  std::vector<std::string_view> messages;
+  messages.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    bytes.push_back('\1');
+    bytes.append(AsBytes(pairs[2 * i])).append(AsBytes(pairs[2 * i + 1]));
+    messages.emplace_back(bytes.data() + i * kNodeBytes, kNodeBytes);
+  }
+  std::vector<Hash> nodes(count);
+  Sha256OfAll(messages, nodes);
+  return nodes;
+}
+
 }  // namespace
+
+std::vector<Hash> LeafHashes(std::span<const std::string_view> events) {
+  std::size_t size = 0;
+  for (const std::string_view event : events) size += 1 + event.size();
+  std::string bytes;
+  bytes.reserve(size);
+  std::vector<std::string_view> messages;
+  messages.reserve(events.size());
+  for (const std::string_view event : events) {
+    messages.emplace_back(bytes.data() + bytes.size(), 1 + event.size());
+    bytes.push_back('\0');
+    bytes.append(event);
+  }
+  std::vector<Hash> leaves(events.size());
+  Sha256OfAll(messages, leaves);
+  return leaves;
+}
 
 Hash LeafHash(std::string_view event) {
   return ThreadHasher().Update(std::string_view("\0", 1)).Update(event).Finish();
@@ -56,6 +92,22 @@ void MerkleFrontier::Append(const Hash& leaf, std::vector<MerkleNode>* completed
   }
   peaks_[level] = node;
   ++size_;
+}
+
+void MerkleFrontier::AppendAll(std::span<const Hash> leaves, std::vector<MerkleNode>* completed) {
+  std::vector<Hash> nodes(leaves.begin(), leaves.end());
+  for (std::uint8_t level = 0; !nodes.empty(); ++level) {
+    const std::uint64_t before = size_ >> level;  // nodes of this level
+    if (completed != nullptr && level >= kStoredLevel) {
+      for (std::size_t i = 0; i < nodes.size(); ++i) {
+        completed->push_back({level, before + i, nodes[i]});
+      }
+    }
+    if ((before & 1) != 0) nodes.insert(nodes.begin(), peaks_[level]);
+    if (nodes.size() % 2 != 0) peaks_[level] = nodes.back();
+    nodes = NodeHashes(nodes);
+  }
+  size_ += leaves.size();
 }
 
 Hash MerkleFrontier::Root() const {

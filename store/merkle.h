@@ -20,6 +20,9 @@ Hash LeafHash(std::string_view event);               // SHA-256(0x00 || event)
 Hash NodeHash(const Hash& left, const Hash& right);  // SHA-256(0x01 || left || right)
 Hash EmptyRoot();                                    // SHA-256 of nothing
 
+// The leaf hashes of many events, computed side by side.
+std::vector<Hash> LeafHashes(std::span<const std::string_view> events);
+
 struct MerkleNode {
   std::uint8_t level;
   std::uint64_t index;  // covers the leaves [index << level, (index + 1) << level)
@@ -49,6 +52,9 @@ class MerkleFrontier {
   // Adds one leaf; adds to `completed` the nodes of level kStoredLevel and above that it completes,
   // lowest first.
   void Append(const Hash& leaf, std::vector<MerkleNode>* completed = nullptr);
+
+  // The same for leaves that follow each other: the nodes of a level are computed side by side.
+  void AppendAll(std::span<const Hash> leaves, std::vector<MerkleNode>* completed = nullptr);
 
   std::uint64_t size() const { return size_; }
   Hash Root() const;

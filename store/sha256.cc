@@ -1,17 +1,21 @@
 #include "store/sha256.h"
 
+#include <intel-ipsec-mb.h>
 #include <openssl/evp.h>
 
+#include <cassert>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 
 namespace denier::store {
 namespace {
 
-// OpenSSL fails here only without memory, or without its own algorithms: nothing to go on with.
+// The libraries fail here only without memory, or without their own algorithms: nothing to go on
+// with.
 void Require(bool ok) {
   if (ok) return;
-  std::fputs("OpenSSL cannot compute SHA-256\n", stderr);
+  std::fputs("cannot compute SHA-256\n", stderr);
   std::abort();
 }
 
@@ -21,6 +25,54 @@ const EVP_MD* Algorithm() {
   Require(algorithm != nullptr);
   return algorithm;
 }
+
+// Below so many messages OpenSSL is as fast, one by one.
+constexpr std::size_t kFewMessages = 4;
+// The scheduler counts the bytes of a message in 16 bits.
+constexpr std::size_t kLongMessage = std::size_t{32} << 10;
+
+// Intel's scheduler, which hands messages to the lanes of the processor's vector registers. It has
+// code for processors from SSE on, and takes the best that there is.
+class Lanes {
+ public:
+  Lanes() : scheduler_(alloc_mb_mgr(0)) {
+    Require(scheduler_ != nullptr);
+    IMB_ARCH chosen = IMB_ARCH_NONE;
+    init_mb_mgr_auto(scheduler_, &chosen);
+    Require(imb_get_errno(scheduler_) == 0);
+  }
+  ~Lanes() { free_mb_mgr(scheduler_); }
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  // `hash` is written by the end of the next Flush.
+  void Add(std::string_view message, Hash& hash) {
+    IMB_JOB* job = IMB_GET_NEXT_JOB(scheduler_);
+    job->cipher_mode = IMB_CIPHER_NULL;
+    job->cipher_direction = IMB_DIR_ENCRYPT;
+    job->chain_order = IMB_ORDER_HASH_CIPHER;
+    job->hash_alg = IMB_AUTH_SHA_256;
+    job->src = reinterpret_cast<const std::uint8_t*>(message.data());
+    job->hash_start_src_offset_in_bytes = 0;
+    job->msg_len_to_hash_in_bytes = message.size();
+    job->auth_tag_output = hash.data();
+    job->auth_tag_output_len_in_bytes = hash.size();
+    for (job = IMB_SUBMIT_JOB(scheduler_); job != nullptr;
+         job = IMB_GET_COMPLETED_JOB(scheduler_)) {
+      Require(job->status == IMB_STATUS_COMPLETED);
+    }
+    Require(imb_get_errno(scheduler_) == 0);
+  }
+
+  void Flush() {
+    while (const IMB_JOB* job = IMB_FLUSH_JOB(scheduler_)) {
+      Require(job->status == IMB_STATUS_COMPLETED);
+    }
+  }
+
+ private:
+  IMB_MGR* const scheduler_;
+};
 
 }  // namespace
 
@@ -46,6 +98,23 @@ Hash Sha256::Finish() {
 Hash Sha256Of(std::string_view bytes) {
   thread_local Sha256 sha256;
   return sha256.Update(bytes).Finish();
+}
+
+void Sha256OfAll(std::span<const std::string_view> messages, std::span<Hash> hashes) {
+  assert(messages.size() == hashes.size());
+  if (messages.size() < kFewMessages) {
+    for (std::size_t i = 0; i < messages.size(); ++i) hashes[i] = Sha256Of(messages[i]);
+    return;
+  }
+  thread_local Lanes lanes;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (messages[i].size() > kLongMessage || messages[i].empty()) {
+      hashes[i] = Sha256Of(messages[i]);
+    } else {
+      lanes.Add(messages[i], hashes[i]);
+    }
+  }
+  lanes.Flush();
 }
 
 std::string ToHex(const Hash& hash) {

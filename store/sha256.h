@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,11 @@ class Sha256 {
 
 // The hash of one message, with a context that the calling thread keeps.
 Hash Sha256Of(std::string_view bytes);
+
+// hashes[i] becomes the hash of messages[i], as many as there are, side by side in the vector
+// registers of the processor: some five times as fast as one after the other where it has AVX-512
+// and no instructions for SHA-256. Any thread; each keeps a scheduler of some 200 KB.
+void Sha256OfAll(std::span<const std::string_view> messages, std::span<Hash> hashes);
 
 // The bytes of `hash` as a view on it.
 inline std::string_view AsBytes(const Hash& hash) {

@@ -23,6 +23,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -89,6 +90,13 @@ class Views : public std::enable_shared_from_this<Views> {
   absl::StatusOr<std::optional<Position>> FindRequest(std::string_view scope,
                                                       std::string_view request_id) const;
 
+  // The same for many at once, in the order in which they are asked for: together they take less
+  // than half the time. A request is its scope and its id.
+  absl::StatusOr<std::vector<std::optional<std::string>>> GetAll(
+      std::span<const std::string> keys) const;
+  absl::StatusOr<std::vector<std::optional<Position>>> FindRequests(
+      std::span<const std::pair<std::string_view, std::string_view>> requests) const;
+
   // Reads every block of every file and compares its checksum. DATA_LOSS: the first that differs.
   absl::Status VerifyFiles() const;
 
@@ -110,6 +118,9 @@ class Views : public std::enable_shared_from_this<Views> {
   absl::StatusOr<std::optional<std::string>> Read(const rocksdb::ReadOptions& options,
                                                   rocksdb::ColumnFamilyHandle* family,
                                                   std::string_view key) const;
+  absl::StatusOr<std::vector<std::optional<std::string>>> ReadAll(
+      rocksdb::ColumnFamilyHandle* family, std::span<const std::string> keys) const;
+  absl::StatusOr<Position> ParseRequest(std::string_view row) const;
 
   const std::string directory_;
   const ViewsOptions options_;

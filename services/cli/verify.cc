@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <ostream>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -345,12 +346,16 @@ void Verifier::CheckRoot(const store::StoredBatch& batch) {
     if (!tree_damage_) tree_damage_ = {batch.first, batch.head.next, std::move(what)};
   };
   completed_.clear();
-  for (const std::string_view event : batch.events) {
-    frontier_.Append(store::LeafHash(event), &completed_);
-    if (checkpoint_.ok() && frontier_.size() == checkpoint_->head.next) {
-      root_there_ = frontier_.Root();
-    }
+  const std::vector<store::Hash> leaves = store::LeafHashes(batch.events);
+  std::span<const store::Hash> left(leaves);
+  if (checkpoint_.ok() && frontier_.size() < checkpoint_->head.next &&
+      checkpoint_->head.next - frontier_.size() <= left.size()) {
+    const std::size_t until = checkpoint_->head.next - frontier_.size();
+    frontier_.AppendAll(left.first(until), &completed_);
+    root_there_ = frontier_.Root();
+    left = left.subspan(until);
   }
+  frontier_.AppendAll(left, &completed_);
   if (frontier_.Root() != batch.head.root) {
     ++wrong_roots_;
     damaged(absl::StrCat(

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "denier/events/v1/event.pb.h"
 #include "denier/v1/command_service.pb.h"
@@ -30,6 +31,10 @@ std::optional<Refusal> CheckForm(const v1::Command& command);
 // UNKNOWN_FIELDS with the path of the message where the command, or what it holds, has a field that
 // this program does not know. Any thread.
 std::optional<Refusal> RefuseUnknownFields(const v1::Command& command);
+
+// The keys of the commitment and the payment request that the command names: rows that deciding it
+// is likely to read, for whoever reads those of many commands together. It has passed CheckForm.
+std::vector<std::string> RowsNamedBy(const v1::Command& command);
 
 // Role, body, assignment, mandate to act (permissions.h has the table). `original` is the event
 // that a Reverse names, nullptr for the other commands and where there is none.

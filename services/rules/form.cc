@@ -17,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "projections/calendar.h"
+#include "projections/row_keys.h"
 #include "services/rules/decide.h"
 
 namespace denier::rules {
@@ -128,6 +129,7 @@ struct Form {
     bool may_be_zero;      // cents
     const Form* message;   // of kMessage
   };
+  const Reflection* reflection;  // asking a message for it takes longer than a field's check
   std::vector<Field> fields;
 };
 
@@ -163,6 +165,8 @@ const Form& AddForm(const Descriptor& type, Forms& forms) {
   const auto [it, added] = forms.try_emplace(&type);
   Form& form = it->second;
   if (!added) return form;
+  form.reflection =
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(&type)->GetReflection();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     const std::string full_name = absl::StrCat(type.name(), ".", field.name());
@@ -190,15 +194,19 @@ struct Kind {
   // Both, of commands that move AE and CP.
   const FieldDescriptor* ae_cents = nullptr;
   const FieldDescriptor* cp_cents = nullptr;
+  // Of commands that name one.
+  const FieldDescriptor* commitment_id = nullptr;
+  const FieldDescriptor* payment_request_id = nullptr;
 };
 
 // The kinds by the number of the oneof's field, and the forms that they point to.
 struct Tables {
   Forms forms;
   std::vector<Kind> kinds;
+  const Reflection* command = v1::Command::GetReflection();
 };
 
-const std::vector<Kind>& Kinds() {
+const Tables& AllTables() {
   static const auto& tables = *[] {
     auto* const made = new Tables();
     const Descriptor& command = *v1::Command::descriptor();
@@ -213,27 +221,33 @@ const std::vector<Kind>& Kinds() {
       kind.header = request.FindFieldByNumber(1);  // of every request
       kind.ae_cents = request.FindFieldByName("ae_cents");
       kind.cp_cents = request.FindFieldByName("cp_cents");
+      kind.commitment_id = request.FindFieldByName("commitment_id");
+      kind.payment_request_id = request.FindFieldByName("payment_request_id");
       if (kind.ae_cents == nullptr || kind.cp_cents == nullptr) {
         kind.ae_cents = kind.cp_cents = nullptr;
       }
     }
     return made;
   }();
-  return tables.kinds;
+  return tables;
 }
 
 // nullptr: no command is set.
 const Kind* KindOf(const v1::Command& command) {
   if (command.command_case() == v1::Command::COMMAND_NOT_SET) return nullptr;
-  return &Kinds()[static_cast<std::size_t>(command.command_case())];
+  return &AllTables().kinds[static_cast<std::size_t>(command.command_case())];
 }
 const Message& RequestOf(const v1::Command& command, const Kind& kind) {
-  return command.GetReflection()->GetMessage(command, kind.request);
+  return AllTables().command->GetMessage(command, kind.request);
+}
+const v1::CommandHeader& HeaderIn(const Message& request, const Kind& kind) {
+  return static_cast<const v1::CommandHeader&>(
+      kind.form->reflection->GetMessage(request, kind.header));
 }
 
 // A field of one value (or one element of a list), which is not a message.
-std::optional<std::string> WhatIsWrong(const Message& message, const Form::Field& form, int index) {
-  const Reflection& reflection = *message.GetReflection();
+std::optional<std::string> WhatIsWrong(const Message& message, const Reflection& reflection,
+                                       const Form::Field& form, int index) {
   const FieldDescriptor* const field = form.field;
   const bool optional = form.optional && !form.repeated;
   switch (form.holds) {
@@ -304,7 +318,7 @@ struct Wrong {
 };
 
 std::optional<Wrong> CheckMessage(const Message& message, const Form& form) {
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *form.reflection;
   for (const Form::Field& of : form.fields) {
     const std::string& name = of.field->name();
     if (!of.repeated) {
@@ -316,7 +330,7 @@ std::optional<Wrong> CheckMessage(const Message& message, const Form& form) {
         if (auto wrong = CheckMessage(reflection.GetMessage(message, of.field), *of.message)) {
           return Wrong{absl::StrCat(name, ".", wrong->path), std::move(wrong->what)};
         }
-      } else if (auto wrong = WhatIsWrong(message, of, -1)) {
+      } else if (auto wrong = WhatIsWrong(message, reflection, of, -1)) {
         return Wrong{name, *std::move(wrong)};
       }
       continue;
@@ -332,7 +346,7 @@ std::optional<Wrong> CheckMessage(const Message& message, const Form& form) {
                                       *of.message)) {
           return Wrong{absl::StrCat(name, "[", element, "].", wrong->path), std::move(wrong->what)};
         }
-      } else if (auto wrong = WhatIsWrong(message, of, element)) {
+      } else if (auto wrong = WhatIsWrong(message, reflection, of, element)) {
         return Wrong{absl::StrCat(name, "[", element, "]"), *std::move(wrong)};
       }
     }
@@ -347,7 +361,7 @@ struct Unknown {
 };
 
 std::optional<Unknown> FindUnknown(const Message& message, const Form& form) {
-  const Reflection& reflection = *message.GetReflection();
+  const Reflection& reflection = *form.reflection;
   const google::protobuf::UnknownFieldSet& unknown = reflection.GetUnknownFields(message);
   if (!unknown.empty()) return Unknown{"", unknown.field(0).number()};
   const auto below = [](absl::string_view name, const Unknown& found) {
@@ -379,9 +393,24 @@ std::optional<Unknown> FindUnknown(const Message& message, const Form& form) {
 const v1::CommandHeader* HeaderOf(const v1::Command& command) {
   const Kind* const kind = KindOf(command);
   if (kind == nullptr) return nullptr;
+  return &HeaderIn(RequestOf(command, *kind), *kind);
+}
+
+std::vector<std::string> RowsNamedBy(const v1::Command& command) {
+  const Kind* const kind = KindOf(command);
+  if (kind == nullptr) return {};
   const Message& request = RequestOf(command, *kind);
-  return static_cast<const v1::CommandHeader*>(
-      &request.GetReflection()->GetMessage(request, kind->header));
+  const std::string& agreement_id = HeaderIn(request, *kind).agreement_id();
+  std::vector<std::string> keys;
+  const auto add = [&](const FieldDescriptor* field, auto key_of) {
+    if (field == nullptr) return;
+    std::string scratch;
+    const std::string& id = kind->form->reflection->GetStringReference(request, field, &scratch);
+    if (!id.empty()) keys.push_back(key_of(agreement_id, id));
+  };
+  add(kind->commitment_id, projections::CommitmentKey);
+  add(kind->payment_request_id, projections::PaymentKey);
+  return keys;
 }
 
 std::optional<Refusal> RefuseUnknownFields(const v1::Command& command) {
@@ -391,7 +420,7 @@ std::optional<Refusal> RefuseUnknownFields(const v1::Command& command) {
     refusal.field = std::move(path);
     return std::move(refusal).With("field_number", number);
   };
-  const auto& unknown = command.GetReflection()->GetUnknownFields(command);
+  const auto& unknown = AllTables().command->GetUnknownFields(command);
   if (!unknown.empty()) return refuse("", unknown.field(0).number());
   const Kind* const kind = KindOf(command);
   if (kind == nullptr) return std::nullopt;
@@ -409,7 +438,7 @@ std::optional<Refusal> CheckForm(const v1::Command& command) {
   }
   // Commands that move AE and CP move at least one of the two.
   if (kind->ae_cents == nullptr) return std::nullopt;
-  const Reflection& reflection = *request.GetReflection();
+  const Reflection& reflection = *kind->form->reflection;
   if (reflection.GetInt64(request, kind->ae_cents) != 0 ||
       reflection.GetInt64(request, kind->cp_cents) != 0) {
     return std::nullopt;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -30,27 +31,33 @@ template struct Named<&MerkleFrontier::size_>;
 }  // namespace
 
 // The linker's names: where anybody calls X, --wrap has __wrap_X called, and __real_X is X.
-#define DENIER_LEAF_HASH "_ZN6denier5store8LeafHashESt17basic_string_viewIcSt11char_traitsIcEE"
-#define DENIER_APPEND                                            \
-  "_ZN6denier5store14MerkleFrontier6AppendERKSt5arrayIhLm32EEPS" \
-  "t6vectorINS0_10MerkleNodeESaIS7_EE"
+#define DENIER_LEAF_HASHES                                                \
+  "_ZN6denier5store10LeafHashesESt4spanIKSt17basic_string_viewIcSt11char" \
+  "_traitsIcEELm18446744073709551615EE"
+#define DENIER_APPEND                                             \
+  "_ZN6denier5store14MerkleFrontier9AppendAllESt4spanIKSt5arrayI" \
+  "hLm32EELm18446744073709551615EEPSt6vectorINS0_10MerkleNodeESaIS8_EE"
 #define DENIER_ROOT "_ZNK6denier5store14MerkleFrontier4RootEv"
 
-Hash RealLeafHash(std::string_view event) asm("__real_" DENIER_LEAF_HASH);
-Hash SwitchedLeafHash(std::string_view event) asm("__wrap_" DENIER_LEAF_HASH);
-void RealAppend(MerkleFrontier* frontier, const Hash& leaf,
+std::vector<Hash> RealLeafHashes(std::span<const std::string_view> events) asm(
+    "__real_" DENIER_LEAF_HASHES);
+std::vector<Hash> SwitchedLeafHashes(std::span<const std::string_view> events) asm(
+    "__wrap_" DENIER_LEAF_HASHES);
+void RealAppend(MerkleFrontier* frontier, std::span<const Hash> leaves,
                 std::vector<MerkleNode>* completed) asm("__real_" DENIER_APPEND);
-void SwitchedAppend(MerkleFrontier* frontier, const Hash& leaf,
+void SwitchedAppend(MerkleFrontier* frontier, std::span<const Hash> leaves,
                     std::vector<MerkleNode>* completed) asm("__wrap_" DENIER_APPEND);
 Hash RealRoot(const MerkleFrontier* frontier) asm("__real_" DENIER_ROOT);
 Hash SwitchedRoot(const MerkleFrontier* frontier) asm("__wrap_" DENIER_ROOT);
 
-Hash SwitchedLeafHash(std::string_view event) { return tree_is_out ? Hash{} : RealLeafHash(event); }
+std::vector<Hash> SwitchedLeafHashes(std::span<const std::string_view> events) {
+  return tree_is_out ? std::vector<Hash>(events.size()) : RealLeafHashes(events);
+}
 
-void SwitchedAppend(MerkleFrontier* frontier, const Hash& leaf,
+void SwitchedAppend(MerkleFrontier* frontier, std::span<const Hash> leaves,
                     std::vector<MerkleNode>* completed) {
-  if (!tree_is_out) return RealAppend(frontier, leaf, completed);
-  ++SizeOf(*frontier);
+  if (!tree_is_out) return RealAppend(frontier, leaves, completed);
+  SizeOf(*frontier) += leaves.size();
 }
 
 Hash SwitchedRoot(const MerkleFrontier* frontier) {

@@ -573,6 +573,66 @@ TEST_F(SequencerTest, DecidesOnWhatItKnowsWhileRowsComeAndGo) {
   EXPECT_EQ(Stored(Ledger::kOutstanding, Account::kOutstanding), kOfficers * kCommitments * 1'00);
 }
 
+// What many commands are about is read together before they are decided: what of it the round
+// itself changes, and what earlier ones did, must come out of that as for one command at a time.
+TEST_F(SequencerTest, DecidesManyCommandsAsOneByOneThoughItReadsAhead) {
+  Close();
+  options_.most_cached_rows = 0;
+  Open();
+  GivenAnEnvelope();
+  const auto one_by_one = [&](std::vector<v1::Command> commands) {
+    std::vector<Outcome> outcomes;
+    for (v1::Command& command : commands) outcomes.push_back(Ask(std::move(command), Officer()));
+    return outcomes;
+  };
+  const v1::Command first = Engage("ec-1", "coaching", {{"l1", 5'00}});
+  const v1::Command second = Engage("ec-2", "coaching", {{"l1", 5'00}});
+  EXPECT_THAT(one_by_one({first, second}), ElementsAre(AcceptedAt(3), AcceptedAt(4)));
+  EXPECT_EQ(Stored(Ledger::kAe, Account::kEngaged), 10'00);
+
+  const std::vector<v1::Command> many = {
+      first,                                       // its request id is bound
+      Renamed(second, "ec-2-again"),               // not new: no references
+      Engage("ec-3", "coaching", {{"l1", 5'00}}),  // new
+      Certify("sf-3", "ec-3", "l1", 2'00),         // of what the round itself engages
+      Engage("ec-3", "coaching", {{"l1", 5'00}}),  // repeated within the round
+      Certify("sf-1", "ec-1", "l1", 4'00),         // of a stored row, twice
+      Certify("sf-1-more", "ec-1", "l1", 2'00),    // more than is left
+      RequestPayment("dp-1", "ec-1", "l1", "coaching", 4'00),
+      Certify("sf-4", "ec-4", "l1", 1'00),  // of nothing
+  };
+  EXPECT_THAT(Send(many, Officer()).get(),
+              ElementsAre(AcceptedAt(3), RefusedWith(v1::ERROR_REASON_INVALID_FIELD), AcceptedAt(5),
+                          AcceptedAt(6), AcceptedAt(5), AcceptedAt(7),
+                          RefusedWith(v1::ERROR_REASON_CERTIFICATION_EXCEEDED), AcceptedAt(8),
+                          RefusedWith(v1::ERROR_REASON_UNKNOWN_COMMITMENT)));
+  // Once more, when all of it stands in the rows and nothing in memory.
+  EXPECT_EQ(Stored(Ledger::kCp, Account::kHeld), 4'00);
+  EXPECT_THAT(Send(many, Officer()).get(),
+              ElementsAre(AcceptedAt(3), RefusedWith(v1::ERROR_REASON_INVALID_FIELD), AcceptedAt(5),
+                          AcceptedAt(6), AcceptedAt(5), AcceptedAt(7),
+                          RefusedWith(v1::ERROR_REASON_CERTIFICATION_EXCEEDED), AcceptedAt(8),
+                          RefusedWith(v1::ERROR_REASON_UNKNOWN_COMMITMENT)));
+  EXPECT_EQ(log_->head().next, 9);
+  // What was read ahead then, before there was an ec-3, is not what is there now.
+  EXPECT_THAT(Ask(Certify("sf-3-more", "ec-3", "l1", 1'00), Officer()), AcceptedAt(9));
+}
+
+// A group that is rolled back takes the rows that it made with it, and the next one reads them
+// anew.
+TEST_F(SequencerTest, ARefusedGroupLeavesNothingOfWhatWasReadAhead) {
+  GivenAnEnvelope();
+  std::vector<v1::Command> group;
+  for (int i = 0; i < 8; ++i) {
+    group.push_back(Engage("ec-" + std::to_string(i), "coaching", {{"l1", 1'00}}));
+  }
+  std::vector<v1::Command> too_much = group;
+  too_much.push_back(Engage("ec-8", "coaching", {{"l1", 183'072'00}}));
+  EXPECT_THAT(Send(too_much, Officer(), /*atomic=*/true).get().back(),
+              RefusedWith(v1::ERROR_REASON_AE_EXCEEDED));
+  EXPECT_THAT(Send(group, Officer(), /*atomic=*/true).get().back(), AcceptedAt(10));
+}
+
 TEST_F(SequencerTest, ARefusalForLackOfAQueueIsGivenAtOnce) {
   Close();
   options_.most_queued_commands = 2;

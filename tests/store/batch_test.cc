@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "store/merkle.h"
 
@@ -11,6 +12,7 @@ namespace denier::store {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::IsEmpty;
 
 TEST(BatchTest, PacksEventsAsTheFormatSays) {
@@ -30,6 +32,20 @@ TEST(BatchTest, HashesEachEventAsALeaf) {
   EXPECT_THAT(batch.leaves(), ElementsAre(LeafHash("ab"), LeafHash("")));
 }
 
+TEST(BatchTest, HashesWhatWasAddedSinceTheLastTime) {
+  Batch batch;
+  std::vector<Hash> expected;
+  for (const int more : {1, 0, 40, 3, 300}) {
+    for (int i = 0; i < more; ++i) {
+      const std::string event(expected.size(), 'e');
+      batch.Add(event);
+      expected.push_back(LeafHash(event));
+    }
+    EXPECT_THAT(batch.leaves(), ElementsAreArray(expected));
+  }
+  EXPECT_EQ(batch.size(), expected.size());
+}
+
 TEST(BatchTest, IsEmptyAgainAfterClear) {
   Batch batch;
   EXPECT_TRUE(batch.empty());
@@ -39,6 +55,8 @@ TEST(BatchTest, IsEmptyAgainAfterClear) {
   EXPECT_TRUE(batch.empty());
   EXPECT_THAT(batch.bytes(), IsEmpty());
   EXPECT_THAT(batch.leaves(), IsEmpty());
+  batch.Add("cd");
+  EXPECT_THAT(batch.leaves(), ElementsAre(LeafHash("cd")));
 }
 
 }  // namespace

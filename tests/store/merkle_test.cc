@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,6 +67,41 @@ TEST(MerkleTest, GivesThePublishedRoots) {
     frontier.Append(LeafHash(kReferenceLeaves[i]));
     EXPECT_EQ(frontier.size(), i + 1);
     EXPECT_EQ(ToHex(frontier.Root()), kReferenceRoots[i + 1]) << "after " << i + 1 << " leaves";
+  }
+}
+
+TEST(MerkleTest, HashesManyLeavesAsItHashesOne) {
+  std::vector<std::string> texts;
+  for (std::size_t size = 0; size <= 300; ++size) texts.emplace_back(size, 'e');
+  const std::vector<std::string_view> events(texts.begin(), texts.end());
+  const std::vector<Hash> leaves = LeafHashes(events);
+  ASSERT_EQ(leaves.size(), events.size());
+  for (std::size_t i = 0; i < events.size(); ++i) ASSERT_EQ(leaves[i], LeafHash(events[i])) << i;
+}
+
+TEST(MerkleTest, TakesLeavesTogetherAsOneByOne) {
+  const std::vector<Hash> leaves = LeavesOf(3000);
+  const auto by_name = [](const MerkleNode& a, const MerkleNode& b) {
+    return std::pair(a.level, a.index) < std::pair(b.level, b.index);
+  };
+  // Steps of every size up to 40, then some that complete nodes of several levels at once.
+  for (const std::vector<std::size_t>& steps :
+       {std::vector<std::size_t>{}, {255, 1, 256, 1, 255, 511, 513, 1000}, {1, 2999}, {3000}}) {
+    MerkleFrontier one_by_one, together;
+    std::vector<MerkleNode> expected, completed;
+    std::span<const Hash> left(leaves);
+    for (std::size_t step = 0; !left.empty(); ++step) {
+      const std::size_t wanted = step < steps.size() ? steps[step] : step % 41;
+      const std::span<const Hash> taken = left.first(std::min(wanted, left.size()));
+      for (const Hash& leaf : taken) one_by_one.Append(leaf, &expected);
+      together.AppendAll(taken, &completed);
+      left = left.subspan(taken.size());
+      ASSERT_EQ(together.size(), one_by_one.size());
+      ASSERT_EQ(ToHex(together.Root()), ToHex(one_by_one.Root())) << together.size();
+    }
+    std::ranges::sort(expected, by_name);
+    std::ranges::sort(completed, by_name);
+    EXPECT_EQ(completed, expected);
   }
 }
 

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace denier::store {
 namespace {
@@ -30,6 +34,38 @@ TEST(Sha256Test, BeginsANewMessageAfterEachFinish) {
   EXPECT_EQ(sha256.Update("abc").Finish(), Sha256Of("abc"));
   EXPECT_EQ(sha256.Finish(), Sha256Of(""));
   EXPECT_EQ(sha256.Update("abc").Finish(), Sha256Of("abc"));
+}
+
+// One by one is the other implementation, held against the published hashes above.
+TEST(Sha256Test, GivesManyAtOnceWhatItGivesOneByOne) {
+  for (std::size_t count = 0; count <= 70; ++count) {
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::string text(i * 37 % 300, '\0');
+      for (std::size_t j = 0; j < text.size(); ++j) text[j] = static_cast<char>(i * 131 + j);
+      texts.push_back(std::move(text));
+    }
+    // Each side of what the scheduler takes, among short ones.
+    if (count == 33) texts[7] = std::string(32 << 10, 'a');
+    if (count == 34) texts[7] = std::string((32 << 10) + 1, 'a');
+    const std::vector<std::string_view> messages(texts.begin(), texts.end());
+    std::vector<Hash> hashes(count);
+    Sha256OfAll(messages, hashes);
+    for (std::size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(ToHex(hashes[i]), ToHex(Sha256Of(messages[i]))) << i << " of " << count;
+    }
+  }
+}
+
+TEST(Sha256Test, GivesEveryLengthAroundABlockInTheLanes) {
+  std::vector<std::string> texts;
+  for (std::size_t size = 0; size <= 200; ++size) texts.emplace_back(size, 'x');
+  const std::vector<std::string_view> messages(texts.begin(), texts.end());
+  std::vector<Hash> hashes(texts.size());
+  Sha256OfAll(messages, hashes);
+  for (std::size_t size = 0; size < texts.size(); ++size) {
+    ASSERT_EQ(ToHex(hashes[size]), ToHex(Sha256Of(texts[size]))) << size;
+  }
 }
 
 }  // namespace

@@ -128,7 +128,36 @@ TEST_F(ViewsTest, FindARequestInItsOwnScopeOnly) {
     EXPECT_EQ(*views_->FindRequest("DINUM", "r2"), std::nullopt);
     EXPECT_EQ(*views_->FindRequest("a", "bc"), std::nullopt);
     EXPECT_EQ(*views_->FindRequest("", "abc"), std::nullopt);
+    using Request = std::pair<std::string_view, std::string_view>;
+    EXPECT_THAT(*views_->FindRequests(std::vector<Request>{{"DJEPVA", "r1"},
+                                                           {"DINUM", "r2"},
+                                                           {"ab", "c"},
+                                                           {"a", "bc"},
+                                                           {"DINUM", "r1"},
+                                                           {"ab", "c"}}),
+                ElementsAre(0x0102030405060708, std::nullopt, 7, std::nullopt, 0, 7));
   }
+}
+
+TEST_F(ViewsTest, ReadManyRowsInTheOrderInWhichTheyAreAskedFor) {
+  std::vector<Row> rows;
+  for (int i = 0; i < 200; i += 2) rows.push_back({std::to_string(i), "row " + std::to_string(i)});
+  std::vector<std::string> keys;
+  for (int i = 199; i >= 0; --i) keys.push_back(std::to_string(i));
+  ASSERT_TRUE(views_->Commit(Rows(rows), At(1)).ok());
+  for (const bool flushed : {false, true}) {
+    if (flushed) {
+      ASSERT_TRUE(views_->Flush().ok());
+    }
+    const auto read = views_->GetAll(keys);
+    ASSERT_TRUE(read.ok()) << read.status();
+    ASSERT_EQ(read->size(), keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      ASSERT_EQ((*read)[i], *views_->Get(keys[i])) << keys[i];
+    }
+    EXPECT_EQ((*read)[1], "row 198");
+  }
+  EXPECT_THAT(*views_->GetAll({}), IsEmpty());
 }
 
 TEST_F(ViewsTest, LeaveASnapshotUnmovedByLaterCommits) {
@@ -338,6 +367,12 @@ class DamagedViewsTest : public ::testing::Test {
       absl::StatusOr<std::optional<std::string>> got = (*views)->Get(Key(i));
       if (!got.ok()) return Caught(got.status(), why);
       if (*got != value) return Wrong(Key(i), why);
+      const std::vector<std::string> together = {Key(i), Key(i), "envelope/none"};
+      const auto all = (*views)->GetAll(together);
+      if (!all.ok()) return Caught(all.status(), why);
+      if (*all != std::vector{value, value, std::optional<std::string>()}) {
+        return Wrong(Key(i) + " among several", why);
+      }
       absl::StatusOr<std::optional<Position>> request = (*views)->FindRequest("DINUM", Key(i));
       if (!request.ok()) return Caught(request.status(), why);
       if (*request != (at == 0 ? std::nullopt : std::optional<Position>(i))) {
