@@ -165,7 +165,7 @@ class Books {
   // OK until a stored row could not be read; from then on no lookup can be trusted.
   const absl::Status& status() const { return status_; }
 
-  // Whether a row that EvictRows may drop is in memory, that is, will be found without its reader.
+  // Whether the row of a commitment or a payment request is in memory: no reader is needed for it.
   bool Holds(const std::string& key) const { return commitments_.Has(key) || payments_.Has(key); }
 
   // Calls `put` for each row that changed since the last call, with its bytes.

@@ -88,13 +88,17 @@ class Table {
   std::size_t size() const { return entries_.size(); }
   bool Has(const std::string& key) const { return entries_.contains(key); }
 
-  // Drops rows once there are more than `most`, until half of that is left, but none that an event
-  // at or after `stored` touched. What could not go is not walked again before as much is new.
+  // Drops rows while there are more than `most`, until half of that is left, but none that an event
+  // at or after `stored` touched. Those that could not go are not walked again before they can, or
+  // before half of `most` is new.
   void Evict(std::size_t most, store::Position stored) {
-    if (entries_.size() <= std::max(most, left_ + most / 2)) return;
+    if (entries_.size() <= most) return;
+    if (stored <= last_left_ && entries_.size() <= left_ + most / 2) return;
+    last_left_ = 0;
     for (auto it = entries_.begin(); it != entries_.end() && entries_.size() > most / 2;) {
       const Entry& entry = it->second;
       if (entry.changed || entry.touched >= stored) {
+        last_left_ = std::max(last_left_, entry.touched);
         ++it;
       } else {
         entries_.erase(it++);
@@ -128,7 +132,9 @@ class Table {
   }
 
   Entries entries_;
-  std::size_t left_ = 0;  // by the last eviction
+  // By the last eviction: how many, and the last event that touched one of those that had to stay.
+  std::size_t left_ = 0;
+  store::Position last_left_ = 0;
   std::vector<Node*> changed_;
   std::size_t changed_before_ = 0;  // when the recording began
   std::uint64_t recordings_ = 0;

@@ -116,7 +116,8 @@ store::Hash ContentHash(const v1::Command& command) {
 //   - So when a row is not in memory, every event that touched it is below c, and the row at c is
 //   the
 //     row at our position. Two rows that were loaded at different c fit together for that reason.
-//   - What ReadAhead has read is as good until the next FollowRows: no row leaves memory before.
+//   - What ReadAhead has read is as good until the next FollowRows: no row that is stored leaves
+//     memory before, and one that goes because its group was refused was read as missing.
 // When events turn out not to have been written (a full disk), the books are ahead of the log: they
 // are dropped, and begin again on the rows once these stand at the head.
 class Sequencer::Decider {
@@ -162,6 +163,7 @@ class Sequencer::Decider {
   Outcome Repeat(const v1::Command& command, const store::Hash& content, Position position);
   Outcome Damaged(const absl::Status& status);
   void ForgetFrom(Position position);
+  void ForgetAhead();
 
   absl::StatusOr<std::optional<Event>> FindEvent(Position position) const;
   absl::StatusOr<std::optional<Position>> FindRequest(std::string_view body_id,
@@ -193,9 +195,13 @@ class Sequencer::Decider {
   std::optional<absl::flat_hash_map<std::string, Position>> requests_ahead_;
 };
 
-absl::Status Sequencer::Decider::ReadAhead(std::span<const Waiting> waiting) {
+void Sequencer::Decider::ForgetAhead() {
   rows_ahead_.clear();
   requests_ahead_.reset();
+}
+
+absl::Status Sequencer::Decider::ReadAhead(std::span<const Waiting> waiting) {
+  ForgetAhead();
   std::size_t commands = 0;
   for (const Waiting& one : waiting) commands += one.submission.commands.size();
   if (commands < kReadAheadFrom) return absl::OkStatus();
@@ -414,6 +420,7 @@ void Sequencer::Decider::ForgetFrom(Position position) {
 }
 
 absl::Status Sequencer::Decider::FollowRows() {
+  ForgetAhead();
   if (absl::Status status = runner_.status(); !status.ok()) return status;
   // Half of a tail that is too long is durable: a round or two are not.
   while (tail_.size() > std::max(kMostTailEvents, 8 * options_.most_batch_commands)) {
@@ -439,6 +446,7 @@ absl::Status Sequencer::Decider::BeginAgain() {
     status = runner_.WaitFor(head, std::chrono::steady_clock::now() + std::chrono::seconds(1));
   } while (absl::IsDeadlineExceeded(status));
   if (!status.ok()) return status;
+  ForgetAhead();
   books_ = NewBooks();
   tail_.clear();
   tail_requests_.clear();

@@ -21,6 +21,7 @@ const std::vector<Hash>& Batch::leaves() const {
   std::string_view left = std::string_view(bytes_).substr(hashed_bytes_);
   while (!left.empty()) {
     const std::size_t size = ReadLittleEndian32(left);
+    assert(size <= left.size() - sizeof(std::uint32_t));  // or it was longer than 32 bits say
     events.push_back(left.substr(sizeof(std::uint32_t), size));
     left.remove_prefix(sizeof(std::uint32_t) + size);
   }

@@ -8,6 +8,9 @@
 namespace denier::store {
 namespace {
 
+constexpr std::string_view kLeafPrefix("\0", 1);
+constexpr std::string_view kNodePrefix("\1", 1);
+
 Sha256& ThreadHasher() {
   thread_local Sha256 sha256;
   return sha256;
@@ -22,7 +25,7 @@ std::vector<Hash> NodeHashes(std::span<const Hash> pairs) {
   std::vector<std::string_view> messages;
   messages.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    bytes.push_back('\1');
+    bytes.append(kNodePrefix);
     bytes.append(AsBytes(pairs[2 * i])).append(AsBytes(pairs[2 * i + 1]));
     messages.emplace_back(bytes.data() + i * kNodeBytes, kNodeBytes);
   }
@@ -42,7 +45,7 @@ std::vector<Hash> LeafHashes(std::span<const std::string_view> events) {
   messages.reserve(events.size());
   for (const std::string_view event : events) {
     messages.emplace_back(bytes.data() + bytes.size(), 1 + event.size());
-    bytes.push_back('\0');
+    bytes.append(kLeafPrefix);
     bytes.append(event);
   }
   std::vector<Hash> leaves(events.size());
@@ -51,11 +54,11 @@ std::vector<Hash> LeafHashes(std::span<const std::string_view> events) {
 }
 
 Hash LeafHash(std::string_view event) {
-  return ThreadHasher().Update(std::string_view("\0", 1)).Update(event).Finish();
+  return ThreadHasher().Update(kLeafPrefix).Update(event).Finish();
 }
 
 Hash NodeHash(const Hash& left, const Hash& right) {
-  return ThreadHasher().Update("\1").Update(AsBytes(left)).Update(AsBytes(right)).Finish();
+  return ThreadHasher().Update(kNodePrefix).Update(AsBytes(left)).Update(AsBytes(right)).Finish();
 }
 
 Hash EmptyRoot() { return Sha256Of(""); }

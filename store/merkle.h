@@ -53,7 +53,8 @@ class MerkleFrontier {
   // lowest first.
   void Append(const Hash& leaf, std::vector<MerkleNode>* completed = nullptr);
 
-  // The same for leaves that follow each other: the nodes of a level are computed side by side.
+  // The same for leaves that follow each other: the nodes of a level are computed side by side, and
+  // so they come, lower levels first.
   void AppendAll(std::span<const Hash> leaves, std::vector<MerkleNode>* completed = nullptr);
 
   std::uint64_t size() const { return size_; }

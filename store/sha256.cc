@@ -28,25 +28,27 @@ const EVP_MD* Algorithm() {
 
 // Below so many messages OpenSSL is as fast, one by one.
 constexpr std::size_t kFewMessages = 4;
-// The scheduler counts the bytes of a message in 16 bits.
+// The scheduler counts the bytes of a message in 16 bits; this keeps well clear of their end.
 constexpr std::size_t kLongMessage = std::size_t{32} << 10;
 
-// Intel's scheduler, which hands messages to the lanes of the processor's vector registers. It has
-// code for processors from SSE on, and takes the best that there is.
+// Intel's scheduler, which hands messages to the lanes of the processor's vector registers: those
+// of SSE, AVX2 or AVX-512, whatever is best of what there is.
 class Lanes {
  public:
   Lanes() : scheduler_(alloc_mb_mgr(0)) {
     Require(scheduler_ != nullptr);
     IMB_ARCH chosen = IMB_ARCH_NONE;
     init_mb_mgr_auto(scheduler_, &chosen);
-    Require(imb_get_errno(scheduler_) == 0);
+    serves_ = imb_get_errno(scheduler_) == 0 && chosen != IMB_ARCH_NONE;
   }
   ~Lanes() { free_mb_mgr(scheduler_); }
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  // `hash` is written by the end of the next Flush.
-  void Add(std::string_view message, Hash& hash) {
+  // True: `hash` is written by the end of the next Flush. False: the message is not for it, or the
+  // processor lacks what the library needs (AES instructions among it, whatever is hashed).
+  bool Take(std::string_view message, Hash& hash) {
+    if (!serves_ || message.empty() || message.size() > kLongMessage) return false;
     IMB_JOB* job = IMB_GET_NEXT_JOB(scheduler_);
     job->cipher_mode = IMB_CIPHER_NULL;
     job->cipher_direction = IMB_DIR_ENCRYPT;
@@ -61,10 +63,11 @@ class Lanes {
          job = IMB_GET_COMPLETED_JOB(scheduler_)) {
       Require(job->status == IMB_STATUS_COMPLETED);
     }
-    Require(imb_get_errno(scheduler_) == 0);
+    return true;
   }
 
   void Flush() {
+    if (!serves_) return;
     while (const IMB_JOB* job = IMB_FLUSH_JOB(scheduler_)) {
       Require(job->status == IMB_STATUS_COMPLETED);
     }
@@ -72,6 +75,7 @@ class Lanes {
 
  private:
   IMB_MGR* const scheduler_;
+  bool serves_ = false;
 };
 
 }  // namespace
@@ -108,11 +112,7 @@ void Sha256OfAll(std::span<const std::string_view> messages, std::span<Hash> has
   }
   thread_local Lanes lanes;
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    if (messages[i].size() > kLongMessage || messages[i].empty()) {
-      hashes[i] = Sha256Of(messages[i]);
-    } else {
-      lanes.Add(messages[i], hashes[i]);
-    }
+    if (!lanes.Take(messages[i], hashes[i])) hashes[i] = Sha256Of(messages[i]);
   }
   lanes.Flush();
 }

@@ -32,8 +32,9 @@ constexpr std::size_t kBlockCacheBytes = std::size_t{128} << 20;
 // Two of them a family, which are flushed together: a request takes a quarter of its rows' room.
 // Smaller ones are compacted more often than they fit a cache better.
 constexpr std::size_t kWriteBufferBytes = std::size_t{64} << 20;
-constexpr std::uint64_t kFileBytes = std::uint64_t{16} << 20;  // and so of a filter, some 300 KiB
-constexpr int kMaxOpenFiles = 256;
+// Of a file below level 0, and so of its filter: some 300 KiB at the most.
+constexpr std::uint64_t kFileBytes = std::uint64_t{16} << 20;
+constexpr int kMaxOpenFiles = 512;
 
 absl::Status ToStatus(const rocksdb::Status& status, const std::string& where) {
   if (status.ok()) return absl::OkStatus();
@@ -77,7 +78,8 @@ std::string RequestKey(std::string_view scope, std::string_view request_id) {
 // For point reads behind Bloom filters, in memory and in files: most ask for what is not there yet,
 // a new commitment or request. The index is cut in blocks, and shares the cache with the filters
 // and the rows: as they grow with the history they cost reads, not memory. The filters are whole,
-// one a file: cut in blocks, too, they took three times as long to say no.
+// one a file: cut in blocks, too, they took three times as long to say no. They have ten bits a
+// key: with a hundred million of them the cache holds no longer all, and a look-up may read one.
 rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.checksum = rocksdb::kXXH3;

@@ -49,6 +49,7 @@
 #include "store/data_directory.h"
 #include "store/encoding.h"
 #include "store/log.h"
+#include "store/merkle.h"
 #include "store/views.h"
 #include "tests/simulation/simulated.h"
 #include "tests/store/temporary_folder.h"
@@ -633,6 +634,21 @@ TEST_F(VerifyTest, AFolderThatWasRolledBackIsOlderThanALaterCheckpoint) {
   const Head of_then = *(*store::Log::OpenReadOnly(whole()))->HeadAt(kKept);
   EXPECT_EQ(Verify(folder, Against(of_then)).code, kSound);
   EXPECT_EQ(Verify(whole(), Against(of_then)).code, kSound);
+}
+
+// Anybody may ask for a checkpoint of any size, and a batch does not end at each.
+TEST_F(VerifyTest, ACheckpointWithinABatchIsHeldAgainstTheEventsBeforeIt) {
+  store::MerkleFrontier frontier;
+  for (Position at = 0; at < 300; ++at) {
+    frontier.Append(store::LeafHash(events()[at].SerializeAsString()));
+  }
+  for (Position size = 300; size <= 300 + kBatchEvents; ++size) {
+    Head of_then{size, frontier.Root()};
+    EXPECT_EQ(Verify(whole(), Against(of_then)).code, kSound) << size;
+    of_then.root[0] ^= 1;
+    EXPECT_EQ(Verify(whole(), Against(of_then)).code, kCheckpoint) << size;
+    frontier.Append(store::LeafHash(events()[size].SerializeAsString()));
+  }
 }
 
 TEST_F(VerifyTest, AnotherKeyIsCaughtByTheCheckpoint) {
