@@ -110,12 +110,11 @@ store::Hash ContentHash(const v1::Command& command) {
 //     that is swapped in is not behind the one before it), and c is never ahead of the books,
 //     because only durable events are folded and each of those was folded here first.
 //   - An event folded here leaves the rows that it touched in memory. EvictRows drops a row only
-//   when
-//     its last touch is below `stored`, a folded() read before: that touch is among the [0, c) of
-//     any later read.
+//     when its last touch is below `stored`, a folded() read before: that touch is among the [0, c)
+//     of any later read.
 //   - So when a row is not in memory, every event that touched it is below c, and the row at c is
-//   the
-//     row at our position. Two rows that were loaded at different c fit together for that reason.
+//     the row at our position. Two rows that were loaded at different c fit together for that
+//     reason.
 //   - What ReadAhead has read is as good until the next FollowRows: no row that is stored leaves
 //     memory before, and one that goes because its group was refused was read as missing.
 // When events turn out not to have been written (a full disk), the books are ahead of the log: they
