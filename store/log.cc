@@ -427,12 +427,13 @@ absl::StatusOr<Hash> Log::ReadNode(const MerkleNode& name) const {
 absl::StatusOr<Position> Log::Append(const Batch& batch, Position expected) {
   const absl::Status started = StartCommit(batch, expected);
   if (!started.ok()) return started;
-  const absl::Status ended = EndCommit(Commit(batch, expected));
+  const absl::Status room = CheckRoom();
+  const absl::Status ended = EndCommit(room.ok() ? Commit(batch, expected) : room);
   if (!ended.ok()) return ended;
   return expected;
 }
 
-// Every refusal that leaves the log as it is. OK: it is this thread's turn, until EndCommit.
+// OK: it is this thread's turn, until EndCommit.
 absl::Status Log::StartCommit(const Batch& batch, Position expected) {
   if (batch.empty()) return absl::InvalidArgumentError("the batch is empty");
   if (batch.bytes().size() > kMaxBatchBytes) {
@@ -446,9 +447,6 @@ absl::Status Log::StartCommit(const Batch& batch, Position expected) {
     return absl::AbortedError(
         absl::StrCat("the log is at position ", head_.next, ", not at ", expected));
   }
-  const absl::Status room = CheckRoom();
-  if (absl::IsUnavailable(room)) failure_ = room;
-  if (!room.ok()) return room;
   committing_ = true;
   return absl::OkStatus();
 }
@@ -488,6 +486,7 @@ absl::StatusOr<Head> Log::Commit(const Batch& batch, Position first) {
   return head;
 }
 
+// For want of room nothing was written, and the log goes on.
 absl::Status Log::EndCommit(const absl::StatusOr<Head>& committed) {
   const std::lock_guard<std::mutex> lock(mutex_);
   committing_ = false;
@@ -495,13 +494,14 @@ absl::Status Log::EndCommit(const absl::StatusOr<Head>& committed) {
   if (committed.ok()) {
     head_ = *committed;
     anchor_is_behind_ = anchor_ != nullptr;
-  } else {
+  } else if (!absl::IsResourceExhausted(committed.status())) {
     failure_ = committed.status();
   }
   if (syncer_waits) changed_.notify_all();
   return committed.status();
 }
 
+// Not under the mutex: nobody who asks for the head is to wait for the disk.
 absl::Status Log::CheckRoom() const {
   std::uint64_t free_bytes = 0;
   const rocksdb::IOStatus status =

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/faults/fault_file_system.h"
+#include "tests/faults/held_disk.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::store {
@@ -25,7 +25,7 @@ namespace {
 
 using faults::Effect;
 using faults::Fault;
-using faults::FaultFileSystem;
+using faults::HeldDisk;
 using faults::Operation;
 using faults::Unsynced;
 using ::testing::ElementsAre;
@@ -85,7 +85,7 @@ class LogTest : public ::testing::Test {
   absl::Status TryOpen() {
     Close();
     std::filesystem::create_directory(folder_.path() + "/data");
-    disk_ = std::make_shared<FaultFileSystem>();
+    disk_ = std::make_shared<HeldDisk>();
     options_.file_system = disk_;
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(folder_.path() + "/data", options_);
     if (log.ok()) log_ = *std::move(log);
@@ -167,7 +167,7 @@ class LogTest : public ::testing::Test {
 
   TemporaryFolder folder_;
   LogOptions options_;
-  std::shared_ptr<FaultFileSystem> disk_;
+  std::shared_ptr<HeldDisk> disk_;
   std::unique_ptr<Log> log_;
 };
 
@@ -667,6 +667,18 @@ TEST_F(LogTest, ADiskBelowTheMarkIsRefusedBeforeAnythingIsWritten) {
   EXPECT_THAT(ReadAll(), ElementsAre("a", "b"));
 }
 
+TEST_F(LogTest, TellsItsHeadWhileTheDiskIsAskedForRoom) {
+  Open();
+  Append({"a"});
+  disk_->Hold(HeldDisk::At::kFreeSpace);
+  std::thread appending([this] { Append({"b"}); });
+  disk_->AwaitHeld();
+  EXPECT_EQ(log_->head().next, 1u);
+  disk_->Hold(HeldDisk::At::kNothing);
+  appending.join();
+  EXPECT_EQ(log_->head().next, 2u);
+}
+
 TEST_F(LogTest, ACommitIsOneSync) {
   Open();
   Append({"a"});  // the first one also syncs the folder
@@ -759,7 +771,7 @@ TEST_F(LogTest, APowerLossWhileOpeningLosesNothing) {
     for (const Unsynced unsynced : {Unsynced::kDrop, Unsynced::kTear}) {
       for (int skip = 0;; ++skip) {
         CopyFolder(folder_.path() + "/whole", folder_.path() + "/data");
-        disk_ = std::make_shared<FaultFileSystem>();
+        disk_ = std::make_shared<HeldDisk>();
         disk_->Plan({operation, "data/", Effect::kPowerOff, skip});
         LogOptions options;
         options.file_system = disk_;
