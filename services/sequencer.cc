@@ -622,7 +622,7 @@ void Sequencer::DecideQueue(std::unique_lock<std::mutex>& lock) {
   if (begins) status = decider_->FollowRows();
   if (status.ok()) status = decider_->ReadAhead(taken);
   for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open_);
-  open_.batch.leaves();  // hashed here, and not while the next round waits for the disk
+  open_.batch.TreeFrom(open_.first);  // hashed here, and not while the next round waits for the disk
   taken.clear();
   if (status.ok()) status = decider_->status();
   lock.lock();

@@ -1,9 +1,9 @@
 #include "store/batch.h"
 
 #include <cassert>
+#include <vector>
 
 #include "store/encoding.h"
-#include "store/merkle.h"
 
 namespace denier::store {
 
@@ -14,10 +14,13 @@ void Batch::Add(std::string_view event) {
   ++size_;
 }
 
-const std::vector<Hash>& Batch::leaves() const {
-  if (leaves_.size() == size_) return leaves_;
+const MerkleRun& Batch::TreeFrom(Position first) const {
+  if (!tree_.has_value() || tree_->first() != first) {
+    tree_.emplace(first);
+    hashed_bytes_ = 0;
+  }
   std::vector<std::string_view> events;
-  events.reserve(size_ - leaves_.size());
+  events.reserve(size_ - tree_->leaves().size());
   std::string_view left = std::string_view(bytes_).substr(hashed_bytes_);
   while (!left.empty()) {
     const std::size_t size = ReadLittleEndian32(left);
@@ -25,17 +28,16 @@ const std::vector<Hash>& Batch::leaves() const {
     events.push_back(left.substr(sizeof(std::uint32_t), size));
     left.remove_prefix(sizeof(std::uint32_t) + size);
   }
-  const std::vector<Hash> hashes = LeafHashes(events);
-  leaves_.insert(leaves_.end(), hashes.begin(), hashes.end());
+  tree_->Append(LeafHashes(events));
   hashed_bytes_ = bytes_.size();
-  assert(leaves_.size() == size_);
-  return leaves_;
+  assert(tree_->leaves().size() == size_);
+  return *tree_;
 }
 
 void Batch::Clear() {
   bytes_.clear();
   size_ = 0;
-  leaves_.clear();
+  tree_.reset();
   hashed_bytes_ = 0;
 }
 

@@ -2,12 +2,12 @@
 #define DENIER_STORE_BATCH_H_
 
 #include <cstddef>
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "store/sha256.h"
+#include "store/merkle.h"
+#include "store/position.h"
 
 namespace denier::store {
 
@@ -30,15 +30,16 @@ class Batch {
   // The packed events (FORMAT.md, "Batch").
   const std::string& bytes() const { return bytes_; }
 
-  // The leaf hash of each. Computes those that it has not yet, all together: who has many events
-  // calls it when they are added, so that the commit finds them.
-  const std::vector<Hash>& leaves() const;
+  // The part of the tree that the events make if the first one stands at `first`. Hashes those that
+  // are new since the last call: who has many events calls it when they are added, so that the
+  // commit finds nearly all of it done.
+  const MerkleRun& TreeFrom(Position first) const;
 
  private:
   std::string bytes_;
   std::size_t size_ = 0;
-  mutable std::vector<Hash> leaves_;      // of the events so far hashed
-  mutable std::size_t hashed_bytes_ = 0;  // where the others begin
+  mutable std::optional<MerkleRun> tree_;  // of the events so far hashed
+  mutable std::size_t hashed_bytes_ = 0;   // where the others begin
 };
 
 }  // namespace denier::store

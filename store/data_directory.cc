@@ -74,8 +74,8 @@ absl::Status SyncFolder(const std::string& path) {
 
 std::string FormatPath(const std::string& path) { return path + "/FORMAT"; }
 
-// OK: this program can use what FORMAT speaks of. NOT_FOUND: there is no FORMAT.
-absl::Status CheckFormat(const std::string& path) {
+// The version that FORMAT names, if this program can use it. NOT_FOUND: there is no FORMAT.
+absl::StatusOr<int> ReadFormat(const std::string& path) {
   const absl::StatusOr<std::string> format = ReadSmallFile(FormatPath(path));
   if (absl::IsNotFound(format.status())) {
     return absl::NotFoundError(absl::StrCat(path, " is not a data folder: it has no file FORMAT"));
@@ -101,7 +101,7 @@ absl::Status CheckFormat(const std::string& path) {
         absl::StrCat(path, " has format ", version, ", this program knows formats up to ",
                      kFormatVersion, "; use the program that wrote it, or a newer one"));
   }
-  return absl::OkStatus();
+  return version;
 }
 
 // Written last: a folder whose initialization was cut off is one to initialize again.
@@ -237,7 +237,14 @@ absl::StatusOr<DataDirectory::Files> DataDirectory::ForgetCached() const {
 }
 
 absl::Status DataDirectory::CheckFormat(const std::string& path) {
-  return store::CheckFormat(path);
+  return ReadFormat(path).status();
+}
+
+absl::Status DataDirectory::RaiseFormat(const std::string& path) {
+  const absl::StatusOr<int> version = ReadFormat(path);
+  if (absl::IsNotFound(version.status())) return absl::OkStatus();
+  if (!version.ok()) return version.status();
+  return *version < kFormatVersion ? WriteFormat(path) : absl::OkStatus();
 }
 
 absl::StatusOr<DataDirectory> DataDirectory::OpenEmpty(const std::string& path) {

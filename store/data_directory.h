@@ -18,7 +18,7 @@
 namespace denier::store {
 
 // The version that this program writes and the newest that it reads (FORMAT.md, "Versions").
-inline constexpr int kFormatVersion = 1;
+inline constexpr int kFormatVersion = 2;
 
 // Holds the folder's lock for as long as it lives. Movable; not thread-safe.
 class DataDirectory {
@@ -45,6 +45,10 @@ class DataDirectory {
   // OK: this program can use what the file FORMAT in `path` speaks of. NOT_FOUND: there is none.
   // Other errors as Open's.
   static absl::Status CheckFormat(const std::string& path);
+
+  // An older FORMAT in `path` says this program's version from now on: something is to be written
+  // that older programs cannot read. A folder without FORMAT stays without. Errors as Open's.
+  static absl::Status RaiseFormat(const std::string& path);
 
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&& other) noexcept;

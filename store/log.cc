@@ -15,9 +15,11 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "store/data_directory.h"
 #include "store/encoding.h"
 
 namespace denier::store {
@@ -26,6 +28,7 @@ namespace {
 // On disk: see FORMAT.md.
 constexpr char kBatchPrefix = 'b';
 constexpr char kNodePrefix = 'n';
+constexpr const char* kNodesFamily = "nodes";
 constexpr std::size_t kBatchKeyBytes = 1 + sizeof(Position);
 constexpr std::size_t kNodeKeyBytes = 1 + 1 + sizeof(std::uint64_t);
 constexpr std::size_t kBatchHeaderBytes = sizeof(std::uint32_t) + sizeof(Hash);
@@ -56,6 +59,11 @@ Hash ReadHash(std::string_view bytes) {
   Hash hash;
   bytes.copy(reinterpret_cast<char*>(hash.data()), hash.size());
   return hash;
+}
+
+std::span<const std::string_view> FirstOf(std::span<const std::string_view> events,
+                                          std::uint64_t most) {
+  return events.first(std::min<std::uint64_t>(most, events.size()));
 }
 
 // Bounds an iterator to the keys of one prefix.
@@ -127,7 +135,8 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(const std::string& directory,
 
   // RocksDB moves what its WAL holds to files of its own and syncs them: from here on even the
   // batches that no sync had reached are durable, and may be anchored.
-  absl::Status status = log->OpenForWriting();
+  absl::Status status = DataDirectory::RaiseFormat(directory);
+  if (status.ok()) status = log->OpenForWriting();
   const Head found = log->head_;
   if (status.ok()) status = log->Recover(found);
   if (!status.ok()) return status;
@@ -270,6 +279,9 @@ rocksdb::Options Log::RocksDbOptions() const {
   rocksdb::Options options;
   options.env = env_.get();
   options.create_if_missing = options_.initialize;
+  options.create_missing_column_families = true;
+  // Nodes are few: without it their family would keep the WAL from ending, and a start reads it.
+  options.atomic_flush = true;
 
   options.wal_recovery_mode = recovery_mode_;
   options.track_and_verify_wals_in_manifest = true;
@@ -300,7 +312,7 @@ absl::Status Log::LookBeforeWriting(const std::optional<Head>& anchored) {
   const Head trusted = anchored.value_or(Head{0, EmptyRoot()});
   absl::Status looked = OpenForReading();
   if (looked.ok()) looked = Recover(trusted);
-  db_.reset();
+  CloseFamilies();
   if (!absl::IsDataLoss(looked) || !anchored) return looked;
 
   // A power loss may have left zeros in pages of the last write, which no sync had reached, and to
@@ -310,7 +322,7 @@ absl::Status Log::LookBeforeWriting(const std::optional<Head>& anchored) {
   recovery_mode_ = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   if (!OpenForReading().ok()) return looked;
   looked = Recover(trusted);
-  db_.reset();
+  CloseFamilies();
   return looked;
 }
 
@@ -323,17 +335,71 @@ absl::Status Log::OpenVerified(const std::optional<Head>& anchored) {
 }
 
 absl::Status Log::OpenForReading() {
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(RocksDbOptions(), path_, &db);
-  db_.reset(db);
-  return FromRocksDb(status, absl::StrCat("opening ", path_));
+  absl::Status status = OpenFamilies(/*for_writing=*/false);
+  // A program of format 1 has written them, or the first start since then was cut off.
+  if (status.ok() && HasNodesAmongBatches()) nodes_.reset();
+  return status;
 }
 
 absl::Status Log::OpenForWriting() {
+  absl::Status status = OpenFamilies(/*for_writing=*/true);
+  if (status.ok()) status = MoveNodes();
+  return status;
+}
+
+// Batches lie in the default family and come in the order of their keys, so that no two files of
+// them overlap, and none is ever merged with another. Nodes come in all places of theirs.
+absl::Status Log::OpenFamilies(bool for_writing) {
+  CloseFamilies();
+  const rocksdb::Options options = RocksDbOptions();
+  std::vector<std::string> names;
+  rocksdb::DB::ListColumnFamilies(options, path_, &names).PermitUncheckedError();
+  std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+      {rocksdb::kDefaultColumnFamilyName, options}};
+  if (for_writing || std::ranges::find(names, kNodesFamily) != names.end()) {
+    families.emplace_back(kNodesFamily, options);
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(RocksDbOptions(), path_, &db);
+  const rocksdb::Status status =
+      for_writing ? rocksdb::DB::Open(options, path_, families, &handles, &db)
+                  : rocksdb::DB::OpenForReadOnly(options, path_, families, &handles, &db);
   db_.reset(db);
-  return FromRocksDb(status, absl::StrCat("opening ", path_));
+  if (!status.ok()) return FromRocksDb(status, absl::StrCat("opening ", path_));
+  db_->DestroyColumnFamilyHandle(handles[0]);
+  if (handles.size() > 1) nodes_.reset(handles[1]);
+  return absl::OkStatus();
+}
+
+void Log::CloseFamilies() {
+  nodes_.reset();
+  db_.reset();
+}
+
+bool Log::HasNodesAmongBatches() const {
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(WithinPrefix(kNodePrefix)));
+  it->SeekToFirst();
+  return it->Valid();
+}
+
+rocksdb::ColumnFamilyHandle* Log::NodesFamily() const {
+  return nodes_ != nullptr ? nodes_.get() : db_->DefaultColumnFamily();
+}
+
+// Those among the batches, all or none.
+absl::Status Log::MoveNodes() {
+  rocksdb::WriteBatch moved;
+  rocksdb::Status status;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(WithinPrefix(kNodePrefix)));
+  for (it->SeekToFirst(); it->Valid() && status.ok(); it->Next()) {
+    status = moved.Put(nodes_.get(), it->key(), it->value());
+    if (status.ok()) status = moved.Delete(it->key());
+  }
+  if (status.ok()) status = it->status();
+  if (!status.ok() || moved.Count() == 0) return FromRocksDb(status, "reading the nodes");
+  rocksdb::WriteOptions options;
+  options.sync = options_.sync;
+  return FromRocksDb(db_->Write(options, &moved), "moving the nodes");
 }
 
 // Brings head_ and frontier_ to the end of the log, having verified that it holds `trusted` and
@@ -368,7 +434,7 @@ absl::Status Log::Recover(const Head& trusted) {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
     if (*batch == nullptr) break;
-    frontier->AppendAll(LeafHashes((*batch)->events));
+    frontier->Append(LeafHashes((*batch)->events));
     if (frontier->Root() != (*batch)->head.root) {
       return DataLoss(absl::StrCat("the events of the batch at position ", (*batch)->first,
                                    " do not give its root"));
@@ -406,16 +472,15 @@ absl::StatusOr<MerkleFrontier> Log::RestoreFrontier(Position size) const {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
     assert(*batch != nullptr);
-    for (const std::string_view event : (*batch)->events) {
-      if (frontier.size() < size) frontier.Append(LeafHash(event));
-    }
+    frontier.Append(LeafHashes(FirstOf((*batch)->events, size - frontier.size())));
   }
   return frontier;
 }
 
 absl::StatusOr<Hash> Log::ReadNode(const MerkleNode& name) const {
   std::string value;
-  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), NodeKey(name), &value);
+  const rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), NodesFamily(), NodeKey(name), &value);
   const std::string node = absl::StrCat("node ", name.index, " of level ", name.level);
   if (!status.ok()) return FromRocksDb(status, absl::StrCat("reading ", node));
   if (value.size() != sizeof(Hash)) return DataLoss(absl::StrCat(node, " is malformed"));
@@ -455,7 +520,7 @@ absl::Status Log::StartCommit(const Batch& batch, Position expected) {
 absl::StatusOr<Head> Log::Commit(const Batch& batch, Position first) {
   assert(frontier_.size() == first);
   std::vector<MerkleNode> completed;
-  frontier_.AppendAll(batch.leaves(), &completed);
+  frontier_.Append(batch.TreeFrom(first), &completed);
   const Head head{frontier_.size(), frontier_.Root()};
 
   std::string header;
@@ -470,7 +535,9 @@ absl::StatusOr<Head> Log::Commit(const Batch& batch, Position first) {
   rocksdb::Status status =
       write.Put(rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2));
   for (const MerkleNode& node : completed) {
-    if (status.ok()) status = write.Put(NodeKey(node), AsSlice(AsBytes(node.hash)));
+    if (status.ok()) {
+      status = write.Put(NodesFamily(), NodeKey(node), AsSlice(AsBytes(node.hash)));
+    }
   }
 
   rocksdb::WriteOptions options;
@@ -644,9 +711,8 @@ class Log::Nodes {
     const absl::StatusOr<const std::vector<Hash>*> leaves = LeavesAround(begin);
     if (!leaves.ok()) return leaves.status();
     MerkleFrontier subtree;
-    for (std::uint64_t i = 0; i < std::uint64_t{1} << name.level; ++i) {
-      subtree.Append((**leaves)[begin % kEventsOfStoredNode + i]);
-    }
+    subtree.Append(
+        std::span(**leaves).subspan(begin % kEventsOfStoredNode, std::size_t{1} << name.level));
     return subtree.Root();
   }
 
@@ -662,9 +728,9 @@ class Log::Nodes {
       const absl::StatusOr<const StoredBatch*> batch = reader.Next();
       if (!batch.ok()) return batch.status();
       if (*batch == nullptr) break;
-      for (const std::string_view event : (*batch)->events) {
-        if (leaves.size() < kEventsOfStoredNode) leaves.push_back(LeafHash(event));
-      }
+      const std::vector<Hash> more =
+          LeafHashes(FirstOf((*batch)->events, kEventsOfStoredNode - leaves.size()));
+      leaves.insert(leaves.end(), more.begin(), more.end());
     }
     return &leaves;
   }
@@ -745,7 +811,7 @@ absl::Status Log::Verify() const {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
     completed.clear();
-    frontier.AppendAll(LeafHashes((*batch)->events), &completed);
+    frontier.Append(LeafHashes((*batch)->events), &completed);
     if (frontier.Root() != (*batch)->head.root) {
       return DataLoss(absl::StrCat("the events before position ", (*batch)->head.next,
                                    " do not give the root that is stored there"));
@@ -766,22 +832,32 @@ absl::Status Log::Verify() const {
   return VerifyNodes(head, nodes);
 }
 
-// No node is stored that the events [0, head.next) do not complete: there are `expected` of them;
-// and nothing is stored but batches and nodes.
-absl::Status Log::VerifyNodes(const Head& head, std::uint64_t expected) const {
-  const std::unique_ptr<rocksdb::Iterator> all(db_->NewIterator(rocksdb::ReadOptions()));
-  for (const char* after : {"", "c", "o"}) {
-    all->Seek(after);
-    if (!all->status().ok()) return FromRocksDb(all->status(), "looking for foreign keys");
-    if (!all->Valid()) continue;
+// OK: each key of `family` begins with one of `prefixes`, which are in order.
+absl::Status Log::CheckPrefixes(rocksdb::ColumnFamilyHandle* family,
+                                std::string_view prefixes) const {
+  const std::unique_ptr<rocksdb::Iterator> all(db_->NewIterator(rocksdb::ReadOptions(), family));
+  all->SeekToFirst();
+  while (all->Valid()) {
     const char prefix = all->key().empty() ? '\0' : all->key()[0];
-    if (prefix != kBatchPrefix && prefix != kNodePrefix) {
+    if (prefixes.find(prefix) == std::string_view::npos) {
       return DataLoss(absl::StrCat("holds a key that is neither a batch nor a node: ",
                                    all->key().ToString(/*hex=*/true)));
     }
+    all->Seek(std::string(1, static_cast<char>(prefix + 1)));
   }
+  if (!all->status().ok()) return FromRocksDb(all->status(), "looking for foreign keys");
+  return absl::OkStatus();
+}
+
+// No node is stored that the events [0, head.next) do not complete: there are `expected` of them;
+// and nothing is stored but batches and nodes, each where they belong.
+absl::Status Log::VerifyNodes(const Head& head, std::uint64_t expected) const {
+  absl::Status prefixes = CheckPrefixes(db_->DefaultColumnFamily(), nodes_ == nullptr ? "bn" : "b");
+  if (prefixes.ok() && nodes_ != nullptr) prefixes = CheckPrefixes(nodes_.get(), "n");
+  if (!prefixes.ok()) return prefixes;
   std::uint64_t found = 0;
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(WithinPrefix(kNodePrefix)));
+  const std::unique_ptr<rocksdb::Iterator> it(
+      db_->NewIterator(WithinPrefix(kNodePrefix), NodesFamily()));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const std::string_view key = AsView(it->key());
     if (key.size() != kNodeKeyBytes || key[1] < kStoredLevel || key[1] > 63) {

@@ -184,6 +184,7 @@ class Log {
   // Nothing is stored but batches and nodes, and no node that the events [0, head.next) do not
   // complete: there are `expected` of them. DATA_LOSS: there is.
   absl::Status VerifyNodes(const Head& head, std::uint64_t expected) const;
+  absl::Status CheckPrefixes(rocksdb::ColumnFamilyHandle* family, std::string_view prefixes) const;
 
   // Adds a backup to `engine`, while appends go on: it has every event before head() as it is when
   // this is called, and perhaps some after. Its id. store/backup.h does the rest. Any thread.
@@ -204,6 +205,11 @@ class Log {
   absl::Status OpenVerified(const std::optional<Head>& anchored);
   absl::Status OpenForReading();
   absl::Status OpenForWriting();
+  absl::Status OpenFamilies(bool for_writing);
+  void CloseFamilies();
+  absl::Status MoveNodes();
+  bool HasNodesAmongBatches() const;
+  rocksdb::ColumnFamilyHandle* NodesFamily() const;
   absl::Status Recover(const Head& trusted);
   absl::StatusOr<Head> ClaimedHead() const;
   absl::StatusOr<MerkleFrontier> RestoreFrontier(Position size) const;
@@ -227,6 +233,8 @@ class Log {
   rocksdb::WALRecoveryMode recovery_mode_ = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   bool tolerates_damaged_files_ = false;  // OpenUnverified's last try
   std::unique_ptr<rocksdb::DB> db_;
+  // That of the nodes; none while they lie among the batches, as in format 1. Goes before db_.
+  std::unique_ptr<rocksdb::ColumnFamilyHandle> nodes_;
   std::unique_ptr<Anchor> anchor_;  // none where use_anchor is off
   MerkleFrontier frontier_;         // the appending thread's
 

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cassert>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace denier::store {
@@ -34,6 +35,12 @@ std::vector<Hash> NodeHashes(std::span<const Hash> pairs) {
   return nodes;
 }
 
+// Of the nodes of `level` whose leaves all lie from leaf `first` on.
+std::uint64_t FirstIndex(std::uint64_t first, std::size_t level) {
+  const std::uint64_t index = first >> level;
+  return index << level == first ? index : index + 1;
+}
+
 }  // namespace
 
 std::vector<Hash> LeafHashes(std::span<const std::string_view> events) {
@@ -63,6 +70,23 @@ Hash NodeHash(const Hash& left, const Hash& right) {
 
 Hash EmptyRoot() { return Sha256Of(""); }
 
+void MerkleRun::Append(std::span<const Hash> leaves) {
+  if (leaves.empty()) return;
+  if (levels_.empty()) levels_.emplace_back();
+  levels_[0].insert(levels_[0].end(), leaves.begin(), leaves.end());
+  for (std::size_t level = 1;; ++level) {
+    const std::vector<Hash>& below = levels_[level - 1];
+    // A first node with an odd index has its twin before the run.
+    const std::size_t skipped = FirstIndex(first_, level - 1) % 2;
+    const std::size_t known = level < levels_.size() ? levels_[level].size() : 0;
+    if (below.size() < skipped + 2 * (known + 1)) return;
+    if (level == levels_.size()) levels_.emplace_back();
+    const std::vector<Hash> nodes =
+        NodeHashes(std::span(levels_[level - 1]).subspan(skipped + 2 * known));
+    levels_[level].insert(levels_[level].end(), nodes.begin(), nodes.end());
+  }
+}
+
 MerkleFrontier::MerkleFrontier(std::uint64_t size, std::span<const Hash> peaks) : size_(size) {
   const std::vector<MerkleNode> nodes = PeaksOf(size);
   assert(peaks.size() == nodes.size());
@@ -80,37 +104,42 @@ std::vector<MerkleNode> MerkleFrontier::PeaksOf(std::uint64_t size) {
   return peaks;
 }
 
-void MerkleFrontier::Append(const Hash& leaf, std::vector<MerkleNode>* completed) {
-  Hash node = leaf;
-  std::uint8_t level = 0;
-  // As a binary counter carries: a peak and its new twin become one node of the next level.
-  for (; (size_ >> level & 1) != 0; ++level) {
-    if (completed != nullptr && level >= kStoredLevel) {
-      completed->push_back({level, size_ >> level, node});
-    }
-    node = NodeHash(peaks_[level], node);
-  }
-  if (completed != nullptr && level >= kStoredLevel) {
-    completed->push_back({level, size_ >> level, node});
-  }
-  peaks_[level] = node;
-  ++size_;
-}
-
-void MerkleFrontier::AppendAll(std::span<const Hash> leaves, std::vector<MerkleNode>* completed) {
-  std::vector<Hash> nodes(leaves.begin(), leaves.end());
-  for (std::uint8_t level = 0; !nodes.empty(); ++level) {
+void MerkleFrontier::Append(const MerkleRun& run, std::vector<MerkleNode>* completed) {
+  assert(run.first() == size_);
+  // The node of this level that has leaves from before the run and from it; it is the first new
+  // one.
+  std::optional<Hash> across;
+  for (std::uint8_t level = 0; across.has_value() || !run.level(level).empty(); ++level) {
+    const std::span<const Hash> inside = run.level(level);
     const std::uint64_t before = size_ >> level;  // nodes of this level
+    const std::uint64_t after = before + (across.has_value() ? 1 : 0) + inside.size();
     if (completed != nullptr && level >= kStoredLevel) {
-      for (std::size_t i = 0; i < nodes.size(); ++i) {
-        completed->push_back({level, before + i, nodes[i]});
+      if (across.has_value()) completed->push_back({level, before, *across});
+      for (std::size_t i = 0; i < inside.size(); ++i) {
+        completed->push_back({level, after - inside.size() + i, inside[i]});
       }
     }
-    if ((before & 1) != 0) nodes.insert(nodes.begin(), peaks_[level]);
-    if (nodes.size() % 2 != 0) peaks_[level] = nodes.back();
-    nodes = NodeHashes(nodes);
+
+    std::optional<Hash> above;
+    if (before % 2 != 0) {
+      above = NodeHash(peaks_[level], across.has_value() ? *across : inside.front());
+    } else if (across.has_value() && !inside.empty()) {
+      above = NodeHash(*across, inside.front());
+    }
+    if (after % 2 != 0) peaks_[level] = inside.empty() ? *across : inside.back();
+    across = above;
   }
-  size_ += leaves.size();
+  size_ += run.leaves().size();
+}
+
+void MerkleFrontier::Append(std::span<const Hash> leaves, std::vector<MerkleNode>* completed) {
+  MerkleRun run(size_);
+  run.Append(leaves);
+  Append(run, completed);
+}
+
+void MerkleFrontier::Append(const Hash& leaf, std::vector<MerkleNode>* completed) {
+  Append(std::span(&leaf, 1), completed);
 }
 
 Hash MerkleFrontier::Root() const {

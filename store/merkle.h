@@ -7,6 +7,7 @@
 #define DENIER_STORE_MERKLE_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -34,6 +35,31 @@ struct MerkleNode {
 // From this level up the log stores completed nodes; lower ones are recomputed from 256 events.
 inline constexpr std::uint8_t kStoredLevel = 8;
 
+// The nodes over leaves that follow each other, as far as these leaves alone make them. That is
+// nearly all the hashing that appending them takes, and it can be done before their turn has come:
+// what they are appended to need not be known. Copyable; not thread-safe.
+class MerkleRun {
+ public:
+  // No leaves yet; the first one will be leaf `first` of the tree.
+  explicit MerkleRun(std::uint64_t first) : first_(first) {}
+
+  // Adds leaves behind those that are there. The nodes of a level are hashed side by side.
+  void Append(std::span<const Hash> leaves);
+
+  std::uint64_t first() const { return first_; }
+  std::span<const Hash> leaves() const { return level(0); }
+
+  // The nodes of a level from left to right: those of which every leaf is among these. The index of
+  // the first is `first` / 2^level, rounded up.
+  std::span<const Hash> level(std::size_t level) const {
+    return level < levels_.size() ? std::span<const Hash>(levels_[level]) : std::span<const Hash>();
+  }
+
+ private:
+  std::uint64_t first_;
+  std::vector<std::vector<Hash>> levels_;  // by level
+};
+
 // The right edge of the tree: all that is needed to append, at most 64 hashes. Copyable; not
 // thread-safe.
 class MerkleFrontier {
@@ -49,13 +75,12 @@ class MerkleFrontier {
   // left zero.
   static std::vector<MerkleNode> PeaksOf(std::uint64_t size);
 
-  // Adds one leaf; adds to `completed` the nodes of level kStoredLevel and above that it completes,
-  // lowest first.
+  // Adds the leaves of a run that begins at size(), and to `completed` the nodes of level
+  // kStoredLevel and above that they complete, lower levels first. Of each level it hashes one node
+  // at most: the one that reaches across the run's beginning.
+  void Append(const MerkleRun& run, std::vector<MerkleNode>* completed = nullptr);
+  void Append(std::span<const Hash> leaves, std::vector<MerkleNode>* completed = nullptr);
   void Append(const Hash& leaf, std::vector<MerkleNode>* completed = nullptr);
-
-  // The same for leaves that follow each other: the nodes of a level are computed side by side, and
-  // so they come, lower levels first.
-  void AppendAll(std::span<const Hash> leaves, std::vector<MerkleNode>* completed = nullptr);
 
   std::uint64_t size() const { return size_; }
   Hash Root() const;

@@ -351,11 +351,11 @@ void Verifier::CheckRoot(const store::StoredBatch& batch) {
   if (checkpoint_.ok() && frontier_.size() < checkpoint_->head.next &&
       checkpoint_->head.next - frontier_.size() <= left.size()) {
     const std::size_t until = checkpoint_->head.next - frontier_.size();
-    frontier_.AppendAll(left.first(until), &completed_);
+    frontier_.Append(left.first(until), &completed_);
     root_there_ = frontier_.Root();
     left = left.subspan(until);
   }
-  frontier_.AppendAll(left, &completed_);
+  frontier_.Append(left, &completed_);
   if (frontier_.Root() != batch.head.root) {
     ++wrong_roots_;
     damaged(absl::StrCat(

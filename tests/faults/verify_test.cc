@@ -52,6 +52,7 @@
 #include "store/merkle.h"
 #include "store/views.h"
 #include "tests/simulation/simulated.h"
+#include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::faults {
@@ -245,12 +246,11 @@ void RewriteBatch(const std::string& folder, Position position,
   options.compression = rocksdb::kLZ4Compression;
   options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   options.track_and_verify_wals_in_manifest = true;
-  rocksdb::DB* opened = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open(options, folder + "/log", &opened).ok());
-  const std::unique_ptr<rocksdb::DB> db(opened);
+  store::RawLog log(folder, options);
+  rocksdb::DB& db = log.db();
   RawBatch batch;
   {
-    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}));
+    const std::unique_ptr<rocksdb::Iterator> it(db.NewIterator({}));
     it->SeekForPrev(KeyOf(position));
     ASSERT_TRUE(it->Valid());
     batch = Take(it->key().ToStringView(), it->value().ToStringView());
@@ -259,11 +259,11 @@ void RewriteBatch(const std::string& folder, Position position,
   const std::string key = KeyOf(batch.first);
   change(batch);
   if (batch.events.empty()) {
-    ASSERT_TRUE(db->Delete({}, key).ok());
+    ASSERT_TRUE(db.Delete({}, key).ok());
   } else {
-    ASSERT_TRUE(db->Put({}, key, Put(batch)).ok());
+    ASSERT_TRUE(db.Put({}, key, Put(batch)).ok());
   }
-  ASSERT_TRUE(db->Flush({}).ok());
+  ASSERT_TRUE(db.Flush({}).ok());
 }
 
 // Adds a cent to one balance among the stored rows, checksums right. The row's key.

@@ -14,6 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 TEST(BatchTest, PacksEventsAsTheFormatSays) {
   Batch batch;
@@ -29,7 +30,8 @@ TEST(BatchTest, HashesEachEventAsALeaf) {
   Batch batch;
   batch.Add("ab");
   batch.Add("");
-  EXPECT_THAT(batch.leaves(), ElementsAre(LeafHash("ab"), LeafHash("")));
+  EXPECT_THAT(batch.TreeFrom(6).leaves(), ElementsAre(LeafHash("ab"), LeafHash("")));
+  EXPECT_THAT(batch.TreeFrom(6).level(1), ElementsAre(NodeHash(LeafHash("ab"), LeafHash(""))));
 }
 
 TEST(BatchTest, HashesWhatWasAddedSinceTheLastTime) {
@@ -41,9 +43,19 @@ TEST(BatchTest, HashesWhatWasAddedSinceTheLastTime) {
       batch.Add(event);
       expected.push_back(LeafHash(event));
     }
-    EXPECT_THAT(batch.leaves(), ElementsAreArray(expected));
+    EXPECT_THAT(batch.TreeFrom(5).leaves(), ElementsAreArray(expected));
   }
   EXPECT_EQ(batch.size(), expected.size());
+}
+
+// A batch that another one came before is appended behind it.
+TEST(BatchTest, MakesAnotherPartOfTheTreeElsewhere) {
+  Batch batch;
+  batch.Add("ab");
+  batch.Add("cd");
+  EXPECT_THAT(batch.TreeFrom(2).level(1), SizeIs(1));
+  EXPECT_THAT(batch.TreeFrom(3).level(1), IsEmpty());
+  EXPECT_THAT(batch.TreeFrom(3).leaves(), ElementsAre(LeafHash("ab"), LeafHash("cd")));
 }
 
 TEST(BatchTest, IsEmptyAgainAfterClear) {
@@ -51,12 +63,13 @@ TEST(BatchTest, IsEmptyAgainAfterClear) {
   EXPECT_TRUE(batch.empty());
   batch.Add("ab");
   EXPECT_FALSE(batch.empty());
+  EXPECT_THAT(batch.TreeFrom(0).leaves(), SizeIs(1));
   batch.Clear();
   EXPECT_TRUE(batch.empty());
   EXPECT_THAT(batch.bytes(), IsEmpty());
-  EXPECT_THAT(batch.leaves(), IsEmpty());
+  EXPECT_THAT(batch.TreeFrom(0).leaves(), IsEmpty());
   batch.Add("cd");
-  EXPECT_THAT(batch.leaves(), ElementsAre(LeafHash("cd")));
+  EXPECT_THAT(batch.TreeFrom(0).leaves(), ElementsAre(LeafHash("cd")));
 }
 
 }  // namespace

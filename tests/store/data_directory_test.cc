@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,6 +33,11 @@ class DataDirectoryTest : public ::testing::Test {
 
   void WriteFile(const std::string& name, const std::string& content) {
     std::ofstream(path() + "/" + name) << content;
+  }
+
+  std::string ContentOf(const std::string& name) const {
+    std::ifstream file(path() + "/" + name);
+    return {std::istreambuf_iterator<char>(file), {}};
   }
 
   static std::string Message(const absl::StatusOr<DataDirectory>& directory) {
@@ -140,8 +146,22 @@ TEST_F(DataDirectoryTest, ANewerFormatIsRefusedWithBothVersions) {
   const absl::StatusOr<DataDirectory> directory = DataDirectory::Open(path(), false);
   EXPECT_TRUE(absl::IsFailedPrecondition(directory.status()));
   EXPECT_THAT(Message(directory), HasSubstr("format 12"));
-  EXPECT_THAT(Message(directory), HasSubstr("up to 1"));
+  EXPECT_THAT(Message(directory), HasSubstr("up to 2"));
   EXPECT_TRUE(absl::IsFailedPrecondition(DataDirectory::Open(path(), true).status()));
+}
+
+TEST_F(DataDirectoryTest, AnOlderFormatIsReadAndRaisedWhenAskedTo) {
+  Initialize();
+  WriteFile("FORMAT", "denier data folder, format 1\n");
+  EXPECT_TRUE(DataDirectory::Open(path(), false).ok());
+  EXPECT_TRUE(DataDirectory::OpenForReading(path()).ok());
+  EXPECT_EQ(ContentOf("FORMAT"), "denier data folder, format 1\n");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(DataDirectory::RaiseFormat(path()).ok());
+    EXPECT_EQ(ContentOf("FORMAT"), "denier data folder, format 2\n");
+  }
+  WriteFile("FORMAT", "denier data folder, format 3\n");
+  EXPECT_TRUE(absl::IsFailedPrecondition(DataDirectory::RaiseFormat(path())));
 }
 
 TEST_F(DataDirectoryTest, AnUnreadableFormatIsDataLoss) {

@@ -2,7 +2,6 @@
 // and its example is true.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <rocksdb/db.h>
 #include <stdio.h>
 
 #include <fstream>
@@ -18,6 +17,7 @@
 #include "store/checkpoint.h"
 #include "store/data_directory.h"
 #include "store/log.h"
+#include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::store {
@@ -57,18 +57,7 @@ class FormatTest : public ::testing::Test {
   }
 
   // Every key and value of log/, as RocksDB gives them.
-  std::vector<std::pair<std::string, std::string>> Rows() const {
-    rocksdb::DB* opened = nullptr;
-    EXPECT_TRUE(rocksdb::DB::OpenForReadOnly(rocksdb::Options(), path() + "/log", &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
-    std::vector<std::pair<std::string, std::string>> rows;
-    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
-    for (it->SeekToFirst(); it->Valid(); it->Next()) {
-      rows.emplace_back(it->key().ToString(), it->value().ToString());
-    }
-    EXPECT_TRUE(it->status().ok());
-    return rows;
-  }
+  std::vector<std::pair<std::string, std::string>> Rows() const { return RawLog(path()).Rows(); }
 
   std::string path() const { return folder_.path() + "/data"; }
 

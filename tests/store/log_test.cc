@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "tests/faults/held_disk.h"
+#include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::store {
@@ -156,12 +157,10 @@ class LogTest : public ::testing::Test {
   }
 
   // What somebody who knows RocksDB can do to a log that nobody has open.
-  void Plant(const std::function<rocksdb::Status(rocksdb::DB&)>& damage) {
+  void Plant(const std::function<rocksdb::Status(RawLog&)>& damage) {
     Close();
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), log_path(), &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
-    const rocksdb::Status status = damage(*db);
+    RawLog log(folder_.path() + "/data");
+    const rocksdb::Status status = damage(log);
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
 
@@ -388,7 +387,7 @@ TEST_F(LogTest, WithoutItsAnchorADamagedLogIsNotInitialized) {
   Open();
   AppendUpTo(600, 100);
   Reopen();  // from the WAL to files of its own
-  Plant([](rocksdb::DB& db) { return db.Delete({}, std::string("b\0\0\0\0\0\0\0\0", 9)); });
+  Plant([](RawLog& log) { return log.db().Delete({}, std::string("b\0\0\0\0\0\0\0\0", 9)); });
   std::filesystem::remove(anchor_path());
   options_.initialize = true;
   ExpectDataLoss("position 0");
@@ -474,9 +473,10 @@ TEST_F(LogTest, BatchesBeyondTheAnchorAreKeptAndAnchored) {
 TEST_F(LogTest, ABatchBeyondTheAnchorThatContinuesAnotherHistoryIsDataLoss) {
   Open();
   Append({"a"});
-  Plant([](rocksdb::DB& db) {
-    return db.Put({}, std::string("b\0\0\0\0\0\0\0\1", 9),
-                  std::string("\1\0\0\0", 4) + std::string(32, 'r') + std::string("\0\0\0\0", 4));
+  Plant([](RawLog& log) {
+    return log.db().Put(
+        {}, std::string("b\0\0\0\0\0\0\0\1", 9),
+        std::string("\1\0\0\0", 4) + std::string(32, 'r') + std::string("\0\0\0\0", 4));
   });
   ExpectDataLoss("position 1");
 }
@@ -510,12 +510,12 @@ TEST_F(LogTest, ATornTailIsCutOff) {
 TEST_F(LogTest, VerifyFindsAChangedEvent) {
   Open();
   AppendUpTo(3000, 100);
-  Plant([](rocksdb::DB& db) {
+  Plant([](RawLog& log) {
     std::string value;
     const std::string key = std::string("b\0\0\0\0\0\0\3\xe8", 9);  // 1000
-    rocksdb::Status status = db.Get({}, key, &value);
+    rocksdb::Status status = log.db().Get({}, key, &value);
     value.back() ^= 1;
-    return status.ok() ? db.Put({}, key, value) : status;
+    return status.ok() ? log.db().Put({}, key, value) : status;
   });
   Reopen();  // which does not read that far back
   const absl::Status verified = log_->Verify();
@@ -526,7 +526,7 @@ TEST_F(LogTest, VerifyFindsAChangedEvent) {
 TEST_F(LogTest, VerifyFindsAMissingBatch) {
   Open();
   AppendUpTo(3000, 100);
-  Plant([](rocksdb::DB& db) { return db.Delete({}, std::string("b\0\0\0\0\0\0\3\xe8", 9)); });
+  Plant([](RawLog& log) { return log.db().Delete({}, std::string("b\0\0\0\0\0\0\3\xe8", 9)); });
   Reopen();
   EXPECT_TRUE(absl::IsDataLoss(log_->Verify()));
   EXPECT_TRUE(absl::IsDataLoss(log_->Read(1050).status()));
@@ -545,13 +545,13 @@ TEST_F(LogTest, MalformedBatchesAreDataLossWhereverTheyAreRead) {
   AppendUpTo(300, 10);  // so that opening does not read that far back
   const std::string key("b\0\0\0\0\0\0\0\x0a", 9);
   std::string whole;
-  Plant([&](rocksdb::DB& db) { return db.Get({}, key, &whole); });
+  Plant([&](RawLog& log) { return log.db().Get({}, key, &whole); });
   std::string more = whole, fewer = whole;
   ++more[0];
   --fewer[0];
   for (const std::string& damaged : {std::string(), whole.substr(0, 35), whole.substr(0, 40),
                                      whole.substr(0, whole.size() - 1), whole + "x", more, fewer}) {
-    Plant([&](rocksdb::DB& db) { return db.Put({}, key, damaged); });
+    Plant([&](RawLog& log) { return log.db().Put({}, key, damaged); });
     Reopen();
     EXPECT_TRUE(absl::IsDataLoss(log_->Read(10).status())) << damaged.size();
     EXPECT_TRUE(absl::IsDataLoss(log_->Verify())) << damaged.size();
@@ -560,14 +560,19 @@ TEST_F(LogTest, MalformedBatchesAreDataLossWhereverTheyAreRead) {
 
 TEST_F(LogTest, VerifyFindsNodesThatAreNotTheEvents) {
   const std::string node = std::string("n\x08\0\0\0\0\0\0\0\3", 10);
-  const std::vector<std::function<rocksdb::Status(rocksdb::DB&)>> damages = {
-      [&](rocksdb::DB& db) { return db.Put({}, node, std::string(32, 'x')); },
-      [&](rocksdb::DB& db) { return db.Put({}, node, "x"); },
-      [&](rocksdb::DB& db) { return db.Delete({}, node); },
-      [&](rocksdb::DB& db) {
-        return db.Put({}, std::string("n\x07\0\0\0\0\0\0\0\3", 10), std::string(32, 'x'));
+  const std::vector<std::function<rocksdb::Status(RawLog&)>> damages = {
+      [&](RawLog& log) { return log.db().Put({}, log.nodes(), node, std::string(32, 'x')); },
+      [&](RawLog& log) { return log.db().Put({}, log.nodes(), node, "x"); },
+      [&](RawLog& log) { return log.db().Delete({}, log.nodes(), node); },
+      [&](RawLog& log) {
+        return log.db().Put({}, log.nodes(), std::string("n\x07\0\0\0\0\0\0\0\3", 10),
+                            std::string(32, 'x'));
       },
-      [&](rocksdb::DB& db) { return db.Put({}, "nonsense", ""); },
+      // A key that is of neither kind, and one of the other kind.
+      [&](RawLog& log) { return log.db().Put({}, "onsense", ""); },
+      [&](RawLog& log) { return log.db().Put({}, "anonsense", ""); },
+      [&](RawLog& log) { return log.db().Put({}, log.nodes(), "onsense", ""); },
+      [&](RawLog& log) { return log.db().Put({}, log.nodes(), "b12345678", ""); },
   };
   for (const auto& damage : damages) {
     std::filesystem::remove_all(folder_.path() + "/data");
@@ -584,10 +589,74 @@ TEST_F(LogTest, VerifyFindsNodesThatAreNotTheEvents) {
 TEST_F(LogTest, OpeningFindsADamagedPeak) {
   Open();
   AppendUpTo(600, 100);
-  Plant([](rocksdb::DB& db) {
-    return db.Put({}, std::string("n\x09\0\0\0\0\0\0\0\0", 10), std::string(32, 'x'));
+  Plant([](RawLog& log) {
+    return log.db().Put({}, log.nodes(), std::string("n\x09\0\0\0\0\0\0\0\0", 10),
+                        std::string(32, 'x'));
   });
   ExpectDataLoss("position 600");
+}
+
+// Format 1 had them there.
+TEST_F(LogTest, ReadsNodesThatLieAmongTheBatches) {
+  Open();
+  AppendUpTo(3'000, 100);
+  const Head head = log_->head();
+  Plant([](RawLog& log) {
+    log.PutNodesAmongBatches();
+    return rocksdb::Status::OK();
+  });
+  const auto before = ContentsOf(folder_.path());
+  options_.initialize = false;
+  {
+    const auto reading = Log::OpenReadOnly(folder_.path() + "/data", options_);
+    ASSERT_TRUE(reading.ok()) << reading.status();
+    EXPECT_EQ((*reading)->head(), head);
+    EXPECT_TRUE((*reading)->Verify().ok());
+    EXPECT_TRUE((*reading)->ProveInclusion(5, 3'000).ok());
+  }
+  EXPECT_EQ(ContentsOf(folder_.path()), before);
+}
+
+TEST_F(LogTest, MovesNodesFromAmongTheBatchesOnce) {
+  Open();
+  AppendUpTo(3'000, 100);
+  std::vector<std::pair<std::string, std::string>> rows;
+  Plant([&](RawLog& log) {
+    rows = log.Rows();
+    log.PutNodesAmongBatches();
+    return rocksdb::Status::OK();
+  });
+  Reopen();
+  EXPECT_TRUE(log_->Verify().ok());
+  Plant([&](RawLog& log) {
+    EXPECT_NE(log.nodes(), nullptr);
+    EXPECT_EQ(log.Rows(), rows);
+    return rocksdb::Status::OK();
+  });
+  Reopen();
+  AppendUpTo(4'000, 100);
+  EXPECT_TRUE(log_->Verify().ok());
+}
+
+// The first start that was to move them made their family and was cut off.
+TEST_F(LogTest, AnEmptyFamilyDoesNotHideTheNodesAmongTheBatches) {
+  Open();
+  AppendUpTo(3'000, 100);
+  Plant([](RawLog& log) {
+    log.PutNodesAmongBatches();
+    rocksdb::ColumnFamilyHandle* made = nullptr;
+    const rocksdb::Status status = log.db().CreateColumnFamily({}, "nodes", &made);
+    delete made;
+    return status;
+  });
+  options_.initialize = false;
+  {
+    const auto reading = Log::OpenReadOnly(folder_.path() + "/data", options_);
+    ASSERT_TRUE(reading.ok()) << reading.status();
+    EXPECT_TRUE((*reading)->Verify().ok());
+  }
+  Reopen();
+  EXPECT_TRUE(log_->Verify().ok());
 }
 
 TEST_F(LogTest, VerifyFindsAFlippedBitInAFile) {

@@ -79,29 +79,74 @@ TEST(MerkleTest, HashesManyLeavesAsItHashesOne) {
   for (std::size_t i = 0; i < events.size(); ++i) ASSERT_EQ(leaves[i], LeafHash(events[i])) << i;
 }
 
-TEST(MerkleTest, TakesLeavesTogetherAsOneByOne) {
+// By name, each as the definition has it, and each once.
+void ExpectStoredNodes(std::vector<MerkleNode> completed, std::span<const Hash> leaves) {
+  std::vector<MerkleNode> expected;
+  for (std::uint8_t level = kStoredLevel; (leaves.size() >> level) > 0; ++level) {
+    for (std::uint64_t index = 0; index < leaves.size() >> level; ++index) {
+      expected.push_back(
+          {level, index,
+           RootByDefinition(leaves.subspan(index << level, std::size_t{1} << level))});
+    }
+  }
+  std::ranges::sort(completed, {},
+                    [](const MerkleNode& node) { return std::pair(node.level, node.index); });
+  EXPECT_EQ(completed, expected);
+}
+
+TEST(MerkleTest, TakesLeavesTogetherAsTheDefinitionDoes) {
   const std::vector<Hash> leaves = LeavesOf(3000);
-  const auto by_name = [](const MerkleNode& a, const MerkleNode& b) {
-    return std::pair(a.level, a.index) < std::pair(b.level, b.index);
-  };
   // Steps of every size up to 40, then some that complete nodes of several levels at once.
   for (const std::vector<std::size_t>& steps :
        {std::vector<std::size_t>{}, {255, 1, 256, 1, 255, 511, 513, 1000}, {1, 2999}, {3000}}) {
-    MerkleFrontier one_by_one, together;
-    std::vector<MerkleNode> expected, completed;
-    std::span<const Hash> left(leaves);
-    for (std::size_t step = 0; !left.empty(); ++step) {
+    MerkleFrontier frontier;
+    std::vector<MerkleNode> completed;
+    for (std::size_t step = 0; frontier.size() < leaves.size(); ++step) {
       const std::size_t wanted = step < steps.size() ? steps[step] : step % 41;
-      const std::span<const Hash> taken = left.first(std::min(wanted, left.size()));
-      for (const Hash& leaf : taken) one_by_one.Append(leaf, &expected);
-      together.AppendAll(taken, &completed);
-      left = left.subspan(taken.size());
-      ASSERT_EQ(together.size(), one_by_one.size());
-      ASSERT_EQ(ToHex(together.Root()), ToHex(one_by_one.Root())) << together.size();
+      const std::span<const Hash> left = std::span(leaves).subspan(frontier.size());
+      frontier.Append(left.first(std::min(wanted, left.size())), &completed);
+      ASSERT_EQ(ToHex(frontier.Root()),
+                ToHex(RootByDefinition(std::span(leaves).first(frontier.size()))))
+          << frontier.size();
     }
-    std::ranges::sort(expected, by_name);
-    std::ranges::sort(completed, by_name);
-    EXPECT_EQ(completed, expected);
+    ExpectStoredNodes(completed, leaves);
+  }
+}
+
+TEST(MerkleTest, ARunHashesWhatItsLeavesAloneMake) {
+  const std::vector<Hash> leaves = LeavesOf(600);
+  for (const std::size_t first : {0, 1, 2, 3, 255, 256, 257, 300}) {
+    for (const std::size_t step : {1, 2, 7, 299}) {  // grown by so many at a time
+      MerkleRun run(first);
+      for (std::size_t at = first; at < leaves.size(); at += step) {
+        run.Append(std::span(leaves).subspan(at, std::min(step, leaves.size() - at)));
+      }
+      for (std::size_t level = 0; level < 12; ++level) {
+        const std::size_t width = std::size_t{1} << level;
+        std::vector<Hash> expected;
+        for (std::size_t at = (first + width - 1) / width * width; at + width <= leaves.size();
+             at += width) {
+          expected.push_back(RootByDefinition(std::span(leaves).subspan(at, width)));
+        }
+        const std::span<const Hash> nodes = run.level(level);
+        EXPECT_EQ(std::vector<Hash>(nodes.begin(), nodes.end()), expected)
+            << "from " << first << " by " << step << ", level " << level;
+      }
+    }
+  }
+}
+
+TEST(MerkleTest, AppendsARunThatWasHashedBefore) {
+  const std::vector<Hash> leaves = LeavesOf(1100);
+  for (const std::size_t first : {0, 1, 3, 256, 511, 700}) {
+    MerkleRun run(first);
+    run.Append(std::span(leaves).subspan(first));
+    MerkleFrontier frontier;
+    std::vector<MerkleNode> completed;
+    frontier.Append(std::span(leaves).first(first), &completed);
+    frontier.Append(run, &completed);
+    EXPECT_EQ(frontier.Root(), RootByDefinition(leaves)) << first;
+    ExpectStoredNodes(completed, leaves);
   }
 }
 

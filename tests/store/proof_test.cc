@@ -22,6 +22,7 @@
 #include "store/batch.h"
 #include "store/log.h"
 #include "store/merkle.h"
+#include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::store {
@@ -456,13 +457,11 @@ TEST_F(LogProofTest, ADamagedNodeMakesNoProof) {
   ASSERT_TRUE(log_->ProveInclusion(300, 1'500).ok());
   log_.reset();
   {
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), folder_.path() + "/log", &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
+    RawLog raw(folder_.path());
     const std::string level8_index0 = absl::HexStringToBytes("6e080000000000000000");
     std::string value;
-    ASSERT_TRUE(db->Get(rocksdb::ReadOptions(), level8_index0, &value).ok());
-    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), level8_index0, std::string(32, 'x')).ok());
+    ASSERT_TRUE(raw.db().Get({}, raw.nodes(), level8_index0, &value).ok());
+    ASSERT_TRUE(raw.db().Put({}, raw.nodes(), level8_index0, std::string(32, 'x')).ok());
   }
   absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(folder_.path());
   ASSERT_TRUE(log.ok()) << log.status();  // a start needs other nodes

@@ -3,8 +3,9 @@
 
 Usage: read_log.py DATA_FOLDER DUMP
 
-DUMP has the keys and values of log/ in order, one pair a line, in hexadecimal. Python has no RocksDB
-in Debian; `rocksdb_ldb scan --hex` of rocksdb-tools gives such a list too, with `0x` and `==>`.
+DUMP has the keys and values of log/, those of each family in order, one pair a line, in hexadecimal.
+Python has no RocksDB in Debian; `rocksdb_ldb scan --hex` and `--column_family=nodes scan --hex` of
+rocksdb-tools give such lists too, with `0x` and `==>`.
 
 Checks everything that FORMAT.md says and prints the number of events, the root, and the events in
 hexadecimal, one a line.
@@ -59,7 +60,7 @@ def read_anchor(path):
 
 
 def main(folder, dump):
-    assert (folder / "FORMAT").read_text() == "denier data folder, format 1\n"
+    assert (folder / "FORMAT").read_text() == "denier data folder, format 2\n"
 
     events, leaves, heads, nodes = [], [], {0: sha256(b"")}, {}
     for line in dump.read_text().splitlines():
