@@ -348,7 +348,7 @@ absl::Status Log::OpenForWriting() {
 }
 
 // Batches lie in the default family and come in the order of their keys, so that no two files of
-// them overlap, and none is ever merged with another. Nodes come in all places of theirs.
+// them overlap, and RocksDB has nothing to merge. Nodes do not.
 absl::Status Log::OpenFamilies(bool for_writing) {
   CloseFamilies();
   const rocksdb::Options options = RocksDbOptions();
@@ -878,7 +878,7 @@ absl::StatusOr<std::vector<Log::File>> Log::CheckFiles() const {
   for (const rocksdb::LiveFileMetaData& known : metadata) {
     File file;
     file.name = known.relative_filename;
-    // A batch's key comes before every node's.
+    // In a file of format 1 a batch's key comes before every node's.
     if (const std::string& key = known.smallestkey;
         key.size() == kBatchKeyBytes && key[0] == kBatchPrefix) {
       file.first = ReadBigEndian64(std::string_view(key).substr(1));
