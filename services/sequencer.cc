@@ -622,7 +622,8 @@ void Sequencer::DecideQueue(std::unique_lock<std::mutex>& lock) {
   if (begins) status = decider_->FollowRows();
   if (status.ok()) status = decider_->ReadAhead(taken);
   for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open_);
-  open_.batch.TreeFrom(open_.first);  // hashed here, and not while the next round waits for the disk
+  // Hashed here, and not while the next round waits for the disk.
+  open_.batch.TreeFrom(open_.first);
   taken.clear();
   if (status.ok()) status = decider_->status();
   lock.lock();

@@ -109,8 +109,8 @@ class StartTest(unittest.TestCase):
             server.process.terminate()
             server.end()
             format_file = server.data / "FORMAT"
-            format_file.write_text(format_file.read_text().replace("1", "2"))
-            self.refuses(server, "format 2", "newer")
+            format_file.write_text("denier data folder, format 99\n")
+            self.refuses(server, "format 99", "newer")
 
     def test_anchor_gone(self):
         with Denierd(DENIERD, "--init") as server:
