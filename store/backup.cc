@@ -277,7 +277,7 @@ class Lock {
     return Lock(folder.file_system, lock);
   }
   Lock(Lock&& other) noexcept
-      : file_system_(other.file_system_), lock_(std::exchange(other.lock_, nullptr)) {}
+      : file_system_(std::move(other.file_system_)), lock_(std::exchange(other.lock_, nullptr)) {}
   Lock& operator=(Lock&&) = delete;
   ~Lock() {
     if (lock_ == nullptr) return;

@@ -222,12 +222,13 @@ absl::StatusOr<std::uint64_t> AppendFor(double seconds, const Batches& batches, 
   // The next one is made, and the one before it is written.
   std::barrier turn(2, [&]() noexcept { ended = enough; });
   std::jthread maker([&] {
-    for (std::uint64_t i = 0; !ended; ++i) {
+    for (std::uint64_t i = 0;; ++i) {
       store::Batch& batch = made[i % 2];
       batch.Clear();
       for (const std::string& event : batches.events[i % batches.events.size()]) batch.Add(event);
       batch.TreeFrom(first + i * kBatchEvents);
       turn.arrive_and_wait();
+      if (ended) return;
     }
   });
 

@@ -20,7 +20,6 @@ namespace denier::store {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 class DataDirectoryTest : public ::testing::Test {
  protected:

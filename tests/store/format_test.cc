@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdio.h>
 
+#include <cstddef>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -67,9 +68,9 @@ class FormatTest : public ::testing::Test {
 
 TEST_F(FormatTest, AReaderWrittenFromThePageReadsTheLog) {
   std::vector<std::vector<std::string>> batches = {{"a"}, {"", std::string("\0\xff", 2)}};
-  for (int batch = 0; batch < 12; ++batch) {
+  for (std::size_t batch = 0; batch < 12; ++batch) {
     batches.emplace_back();
-    for (int i = 0; i < 97; ++i) batches.back().push_back(std::string(batch * i, 'x'));
+    for (std::size_t i = 0; i < 97; ++i) batches.back().push_back(std::string(batch * i, 'x'));
   }
   Write(batches);
 

@@ -89,8 +89,9 @@ class LogTest : public ::testing::Test {
     disk_ = std::make_shared<HeldDisk>();
     options_.file_system = disk_;
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(folder_.path() + "/data", options_);
-    if (log.ok()) log_ = *std::move(log);
-    return log.status();
+    if (!log.ok()) return log.status();
+    log_ = *std::move(log);
+    return absl::OkStatus();
   }
 
   void Open() {
