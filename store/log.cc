@@ -832,7 +832,7 @@ absl::Status Log::Verify() const {
   return VerifyNodes(head, nodes);
 }
 
-// OK: each key of `family` begins with one of `prefixes`, which are in order.
+// OK: each key of `family` begins with one of `prefixes`.
 absl::Status Log::CheckPrefixes(rocksdb::ColumnFamilyHandle* family,
                                 std::string_view prefixes) const {
   const std::unique_ptr<rocksdb::Iterator> all(db_->NewIterator(rocksdb::ReadOptions(), family));

@@ -157,6 +157,17 @@ class LogTest : public ::testing::Test {
     return last;
   }
 
+  std::string format_path() const { return folder_.path() + "/data/FORMAT"; }
+
+  // Makes it a folder as a program of format 1 has left it.
+  void LeaveAsFormat1() {
+    Plant([](RawLog& log) {
+      log.PutNodesAmongBatches();
+      return rocksdb::Status::OK();
+    });
+    std::ofstream(format_path()) << "denier data folder, format 1\n";
+  }
+
   // What somebody who knows RocksDB can do to a log that nobody has open.
   void Plant(const std::function<rocksdb::Status(RawLog&)>& damage) {
     Close();
@@ -602,10 +613,7 @@ TEST_F(LogTest, ReadsNodesThatLieAmongTheBatches) {
   Open();
   AppendUpTo(3'000, 100);
   const Head head = log_->head();
-  Plant([](RawLog& log) {
-    log.PutNodesAmongBatches();
-    return rocksdb::Status::OK();
-  });
+  LeaveAsFormat1();
   const auto before = ContentsOf(folder_.path());
   options_.initialize = false;
   {
@@ -618,16 +626,26 @@ TEST_F(LogTest, ReadsNodesThatLieAmongTheBatches) {
   EXPECT_EQ(ContentsOf(folder_.path()), before);
 }
 
+TEST_F(LogTest, ARefusedLogKeepsItsOldFormat) {
+  Open();
+  AppendUpTo(600, 100);
+  LeaveAsFormat1();
+  std::filesystem::remove(anchor_path());
+  options_.initialize = false;
+  ExpectDataLoss("anchor");  // no file touched, FORMAT among them
+}
+
 TEST_F(LogTest, MovesNodesFromAmongTheBatchesOnce) {
   Open();
   AppendUpTo(3'000, 100);
   std::vector<std::pair<std::string, std::string>> rows;
   Plant([&](RawLog& log) {
     rows = log.Rows();
-    log.PutNodesAmongBatches();
     return rocksdb::Status::OK();
   });
+  LeaveAsFormat1();
   Reopen();
+  EXPECT_EQ(ContentsOf(folder_.path())[format_path()], "denier data folder, format 2\n");
   EXPECT_TRUE(log_->Verify().ok());
   Plant([&](RawLog& log) {
     EXPECT_NE(log.nodes(), nullptr);
