@@ -5,8 +5,11 @@
 #include <rocksdb/io_status.h>
 #include <rocksdb/iterator.h>
 #include <rocksdb/options.h>
+#include <rocksdb/perf_level.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/snapshot.h>
 #include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -94,6 +97,9 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>
   options.compression = rocksdb::kLZ4Compression;
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = 2;
+  // A commit's rows come in the order of their keys: the search for a row's place goes on from the
+  // one before it, for each first byte of theirs.
+  options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   options.memtable_prefix_bloom_size_ratio = 0.02;
   options.memtable_whole_key_filtering = true;
   options.level_compaction_dynamic_level_bytes = true;
@@ -231,11 +237,17 @@ absl::Status Views::Commit(Write&& write, const Cursor& cursor) {
     return absl::InternalError("views in " + directory_ + ": commit of cursor " +
                                std::to_string(cursor.next) + " onto cursor " + std::to_string(at));
   }
-  rocksdb::WriteBatch batch = std::move(write.rows_);
+  // The later one of a key's rows stays the later one.
+  std::ranges::stable_sort(write.rows_, {}, &std::pair<std::string, std::string>::first);
+  std::ranges::stable_sort(write.requests_, {}, &std::pair<std::string, Position>::first);
+  rocksdb::WriteBatch batch;
+  for (const auto& [key, row] : write.rows_) batch.Put(rows_, key, row);
   for (const auto& [key, position] : write.requests_) {
     batch.Put(requests_, key, EncodePosition(position));
   }
   batch.Put(cursors_, kCursorKey, EncodeCursor(cursor));
+  // Or RocksDB counts each comparison of two keys, for nobody.
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   const rocksdb::Status status = db_->Write(WithoutWal(), &batch);
   if (!status.ok()) return ToStatus(status, directory_);
 
@@ -340,9 +352,7 @@ void Views::DestroyOnClose() {
   destroy_on_close_ = true;
 }
 
-void Views::Write::Put(std::string_view key, std::string_view row) { rows_.Put(key, row); }
-
-void Views::Write::Delete(std::string_view key) { rows_.Delete(key); }
+void Views::Write::Put(std::string_view key, std::string_view row) { rows_.emplace_back(key, row); }
 
 void Views::Write::PutRequest(std::string_view scope, std::string_view request_id,
                               Position position) {

@@ -15,7 +15,6 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/file_system.h>
-#include <rocksdb/write_batch.h>
 
 #include <cstddef>
 #include <future>
@@ -140,15 +139,14 @@ class Views : public std::enable_shared_from_this<Views> {
 class Views::Write {
  public:
   void Put(std::string_view key, std::string_view row);
-  void Delete(std::string_view key);
   void PutRequest(std::string_view scope, std::string_view request_id, Position position);
 
   // The number of changes.
-  std::size_t size() const { return static_cast<std::size_t>(rows_.Count()) + requests_.size(); }
+  std::size_t size() const { return rows_.size() + requests_.size(); }
 
  private:
   friend class Views;
-  rocksdb::WriteBatch rows_;
+  std::vector<std::pair<std::string, std::string>> rows_;   // by key
   std::vector<std::pair<std::string, Position>> requests_;  // by key
 };
 
