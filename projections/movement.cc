@@ -1,7 +1,8 @@
 #include "projections/movement.h"
 
+#include <array>
+#include <cassert>
 #include <cstddef>
-#include <cstdint>
 
 #include "denier/events/v1/event.pb.h"
 #include "projections/event_version.h"
@@ -9,248 +10,251 @@
 namespace denier::projections {
 namespace {
 
-using Fields = events::v1::Event;
+using Kind = MovedAmount::Kind;
 
-// Reads the fields of a message in the order of their numbers, as the generated code writes them.
-// Anything else ends it: ok() is false then, and the values read so far mean nothing.
-class FieldReader {
+constexpr std::uint64_t Bit(std::size_t number) { return std::uint64_t{1} << number; }
+
+// What is left of a number of several bytes. False: none ends before `end`.
+bool ReadLongVarint(const char*& at, const char* end, std::uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 64 && at != end; shift += 7) {
+    const auto byte = static_cast<unsigned char>(*at++);
+    value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+// One byte is what nearly all are.
+inline bool ReadVarint(const char*& at, const char* end, std::uint64_t& value) {
+  if (at == end || static_cast<unsigned char>(*at) >= 0x80) return ReadLongVarint(at, end, value);
+  value = static_cast<unsigned char>(*at++);
+  return true;
+}
+
+// The fields of a message: all are found in one go, without a branch for each, and looked at
+// afterwards.
+class Fields {
  public:
-  explicit FieldReader(std::string_view bytes)
-      : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
-
-  // The next field, which Skip, Number or Bytes must then take. False: none is left.
-  bool Next() {
-    if (at_ == end_ || !ok_) return false;
-    const std::uint64_t tag = Varint();
-    const auto number = static_cast<int>(tag >> 3);
-    ok_ = ok_ && tag < kMostTag && number >= number_ && number > 0;
-    repeats_ = number == number_;
-    number_ = number;
-    type_ = static_cast<int>(tag & 7);
-    return ok_;
+  // False: they are not as the generated code writes them, in the order of their numbers; or one is
+  // of a number or a type that no event has. Called once, before anything else.
+  bool Find(std::string_view bytes) {
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    // The members are set in the end: so they stay in registers until then.
+    std::uint64_t found = 0;
+    std::uint64_t repeated = 0;
+    std::uint64_t of_type[2] = {0, 0};  // numbers, bytes
+    std::size_t last = 0;
+    while (at != end) {
+      const char* const begin = at;
+      std::uint64_t tag = 0;
+      std::uint64_t value = 0;
+      if (!ReadVarint(at, end, tag) || !ReadVarint(at, end, value)) return false;
+      const std::size_t number = tag >> 3;
+      const std::uint64_t type = tag & 7;
+      if (number < last || number == 0 || number >= kNumbers) return false;
+      if (type != kVarint && type != kLengthDelimited) return false;
+      last = number;
+      const std::uint64_t size = type == kVarint ? 0 : value;
+      if (size > static_cast<std::uint64_t>(end - at)) return false;
+      at += size;
+      const std::uint64_t bit = Bit(number);
+      Field& field = fields_[number];
+      field.end = at;
+      if ((found & bit) == 0) {
+        field.begin = begin;
+        field.value = value;
+      }
+      repeated |= found & bit;
+      found |= bit;
+      of_type[type / kLengthDelimited] |= bit;
+    }
+    found_ = found;
+    repeated_ = repeated;
+    numbers_ = of_type[0];
+    of_bytes_ = of_type[1];
+    return true;
   }
 
+  // The bits of the numbers that there are.
+  std::uint64_t found() const { return found_; }
+  bool Has(std::size_t number) const { return (found_ & Bit(number)) != 0; }
+
+  // False once a field was asked for as what it is not: what was answered then means nothing.
   bool ok() const { return ok_; }
-  int number() const { return number_; }
-  // True when the field before had the same number: only a list's has.
-  bool repeats() const { return repeats_; }
 
-  std::int64_t Number() {
-    ok_ = ok_ && type_ == kVarint && !repeats_;
-    return ok_ ? static_cast<std::int64_t>(Varint()) : 0;
+  // Of the field of this number, which is no list; 0, or nothing, without it.
+  std::int64_t Number(std::size_t number) {
+    if (!Has(number)) return 0;
+    ok_ = ok_ && ((of_bytes_ | repeated_) & Bit(number)) == 0;
+    return static_cast<std::int64_t>(fields_[number].value);
   }
-  int Int() { return static_cast<int>(Number()); }
+  int Int(std::size_t number) { return static_cast<int>(Number(number)); }
   // No amount that the rules let pass comes near 64 bits (rules/form.cc).
-  std::int64_t Cents() {
+  std::int64_t Cents(std::size_t number) {
     constexpr std::int64_t kMost = std::int64_t{1} << 62;
-    const std::int64_t cents = Number();
+    const std::int64_t cents = Number(number);
     ok_ = ok_ && cents < kMost && cents > -kMost;
-    return ok_ ? cents : 0;
+    return cents;
   }
-  std::string_view Bytes() {
-    ok_ = ok_ && !repeats_;
-    return Element();
+  std::string_view Bytes(std::size_t number) {
+    if (!Has(number)) return {};
+    ok_ = ok_ && ((numbers_ | repeated_) & Bit(number)) == 0;
+    const Field& field = fields_[number];
+    return ok_ ? std::string_view(field.end - field.value, field.value) : std::string_view();
   }
-  // Of a list.
-  std::string_view Element() {
-    ok_ = ok_ && type_ == kLengthDelimited;
-    const std::uint64_t size = ok_ ? Varint() : 0;
-    if (!ok_ || size > static_cast<std::uint64_t>(end_ - at_)) {
-      ok_ = false;
-      return {};
+
+  // Calls `visit` with the bytes of each element of a list.
+  template <class Visit>
+  void ForEach(std::size_t number, Visit visit) {
+    if (!Has(number)) return;
+    ok_ = ok_ && (numbers_ & Bit(number)) == 0;
+    // They stand together, since the order is that of the numbers.
+    const Field& field = fields_[number];
+    for (const char* at = field.begin; ok_ && at != field.end;) {
+      std::uint64_t tag = 0;
+      std::uint64_t size = 0;
+      ok_ = ReadVarint(at, field.end, tag) && ReadVarint(at, field.end, size);
+      assert(ok_ && size <= static_cast<std::uint64_t>(field.end - at));  // Find has seen to it
+      visit(std::string_view(at, size));
+      at += size;
     }
-    const std::string_view bytes(at_, size);
-    at_ += size;
-    return bytes;
   }
-  void Skip() {
-    if (type_ == kVarint) {
-      Varint();
-    } else {
-      Element();
-    }
-  }
-  void Refuse() { ok_ = false; }
 
  private:
-  static constexpr int kVarint = 0;
-  static constexpr int kLengthDelimited = 2;
-  static constexpr std::uint64_t kMostTag = std::uint64_t{1} << 32;
+  static constexpr std::size_t kNumbers = 64;
+  static constexpr std::uint64_t kVarint = 0;
+  static constexpr std::uint64_t kLengthDelimited = 2;
 
-  std::uint64_t Varint() {
-    // One byte is what nearly all are.
-    if (at_ != end_ && static_cast<unsigned char>(*at_) < 0x80) {
-      return static_cast<unsigned char>(*at_++);
-    }
-    return LongVarint();
-  }
-  std::uint64_t LongVarint() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && at_ != end_; shift += 7) {
-      const auto byte = static_cast<unsigned char>(*at_++);
-      value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
-      if (byte < 0x80) return value;
-    }
-    ok_ = false;
-    return 0;
-  }
+  struct Field {
+    const char* begin;    // of the first one's tag
+    const char* end;      // of the last one
+    std::uint64_t value;  // of the first one: the number, or the size of its bytes
+  };
 
-  const char* at_;
-  const char* end_;
-  int number_ = 0;
-  int type_ = 0;
-  bool repeats_ = false;
+  std::uint64_t found_ = 0;
+  std::uint64_t numbers_ = 0;   // as numbers,
+  std::uint64_t of_bytes_ = 0;  // as bytes,
+  std::uint64_t repeated_ = 0;  // more than once
   bool ok_ = true;
+  // Those that were found. The others are left as they come: 1.5 KiB for each message.
+  std::array<Field, kNumbers> fields_;
 };
 
-bool ReadLine(std::string_view bytes, EngagedLine& line) {
-  using Line = events::v1::CommitmentLine;
-  FieldReader fields(bytes);
-  while (fields.Next()) {
-    switch (fields.number()) {
-      case Line::kProductIdFieldNumber:
-        line.product_id = fields.Bytes();
-        break;
-      case Line::kAmountCentsFieldNumber:
-        line.amount_cents = fields.Cents();
-        break;
-      default:
-        fields.Skip();
-    }
-  }
-  return fields.ok();
-}
-
-bool ReadEngaged(std::string_view bytes, const EntryHead& head, PostingList& postings) {
+bool ReadEngaged(std::string_view bytes, MovedAmount amount, Movement& movement) {
   using Engaged = events::v1::Engaged;
-  EngagedLine line;
-  FieldReader fields(bytes);
-  while (fields.Next()) {
-    switch (fields.number()) {
-      case Engaged::kEnvelopeIdFieldNumber:
-        line.envelope_id = fields.Bytes();
-        break;
-      case Engaged::kLinesFieldNumber:
-        line.product_id = {};
-        line.amount_cents = 0;
-        if (!ReadLine(fields.Element(), line)) fields.Refuse();
-        Post(head, line, postings);
-        break;
-      case Engaged::kEarlyFieldNumber:  // written when it is set alone
-        fields.Refuse();
-        break;
-      default:
-        fields.Skip();
-    }
-  }
-  return fields.ok();
+  using Line = events::v1::CommitmentLine;
+  Fields engaged;
+  // It is written when it is set alone.
+  if (!engaged.Find(bytes) || engaged.Has(Engaged::kEarlyFieldNumber)) return false;
+  amount.kind = Kind::kEngaged;
+  amount.envelope_id = engaged.Bytes(Engaged::kEnvelopeIdFieldNumber);
+  bool read = true;
+  engaged.ForEach(Engaged::kLinesFieldNumber, [&](std::string_view line_bytes) {
+    Fields line;
+    read = read && line.Find(line_bytes);
+    if (!read) return;
+    amount.product_id = line.Bytes(Line::kProductIdFieldNumber);
+    amount.cents = line.Cents(Line::kAmountCentsFieldNumber);
+    movement.amounts.push_back(amount);
+    read = line.ok();
+  });
+  return read && engaged.ok();
 }
 
-bool ReadRequested(std::string_view bytes, const EntryHead& head, PostingList& postings) {
+bool ReadRequested(std::string_view bytes, MovedAmount amount, Movement& movement) {
   using Requested = events::v1::PaymentRequested;
-  PaymentHold hold;
-  FieldReader fields(bytes);
-  while (fields.Next()) {
-    switch (fields.number()) {
-      case Requested::kPayingEnvelopeIdFieldNumber:
-        hold.paying_envelope_id = fields.Bytes();
-        break;
-      case Requested::kNetCentsFieldNumber:
-        hold.net_cents = fields.Cents();
-        break;
-      default:
-        fields.Skip();
-    }
-  }
-  Post(head, hold, postings);
-  return fields.ok();
+  Fields requested;
+  if (!requested.Find(bytes)) return false;
+  amount.kind = Kind::kRequested;
+  amount.paying_envelope_id = requested.Bytes(Requested::kPayingEnvelopeIdFieldNumber);
+  amount.cents = requested.Cents(Requested::kNetCentsFieldNumber);
+  movement.amounts.push_back(amount);
+  return requested.ok();
 }
 
-bool ReadPaid(std::string_view bytes, const EntryHead& head, PostingList& postings) {
+bool ReadPaid(std::string_view bytes, MovedAmount amount, Movement& movement) {
   using Paid = events::v1::Paid;
-  Payment payment;
-  FieldReader fields(bytes);
-  while (fields.Next()) {
-    switch (fields.number()) {
-      case Paid::kLineEnvelopeIdFieldNumber:
-        payment.line_envelope_id = fields.Bytes();
-        break;
-      case Paid::kOriginYearFieldNumber:
-        payment.origin_year = fields.Int();
-        break;
-      case Paid::kProductIdFieldNumber:
-        payment.product_id = fields.Bytes();
-        break;
-      case Paid::kPayingEnvelopeIdFieldNumber:
-        payment.paying_envelope_id = fields.Bytes();
-        break;
-      case Paid::kNetCentsFieldNumber:
-        payment.net_cents = fields.Cents();
-        break;
-      case Paid::kHoldYearFieldNumber:
-        payment.hold_year = fields.Int();
-        break;
-      default:
-        fields.Skip();
-    }
-  }
-  Post(head, payment, postings);
-  return fields.ok();
+  Fields paid;
+  if (!paid.Find(bytes)) return false;
+  amount.kind = Kind::kPaid;
+  amount.origin_year = paid.Int(Paid::kOriginYearFieldNumber);
+  amount.hold_year = paid.Int(Paid::kHoldYearFieldNumber);
+  amount.envelope_id = paid.Bytes(Paid::kLineEnvelopeIdFieldNumber);
+  amount.paying_envelope_id = paid.Bytes(Paid::kPayingEnvelopeIdFieldNumber);
+  amount.product_id = paid.Bytes(Paid::kProductIdFieldNumber);
+  amount.cents = paid.Cents(Paid::kNetCentsFieldNumber);
+  movement.amounts.push_back(amount);
+  return paid.ok();
 }
 
 }  // namespace
 
-bool ReadMovement(std::string_view bytes, Movement& movement) {
-  movement.agreement_id = {};
-  movement.fiscal_year = 0;
-  movement.effective_date = 0;
-  movement.postings.clear();
-  EntryHead head;
-  bool known = false;
-  FieldReader fields(bytes);
-  while (fields.Next()) {
-    switch (fields.number()) {
-      case Fields::kAgreementIdFieldNumber:
-        movement.agreement_id = fields.Bytes();
-        break;
-      case Fields::kFiscalYearFieldNumber:
-        movement.fiscal_year = head.fiscal_year = fields.Int();
-        break;
-      case Fields::kEffectiveDateFieldNumber:
-        movement.effective_date = fields.Int();
-        break;
-      case Fields::kLateEntryFieldNumber:
-        fields.Bytes();
-        head.late = true;
-        break;
-      case Fields::kVersionFieldNumber:
-        if (const int version = fields.Int(); version < 0 || version > kEventVersion) return false;
-        break;
-      case Fields::kEngagedFieldNumber:
-        known = !known && ReadEngaged(fields.Bytes(), head, movement.postings);
-        break;
-      case Fields::kServiceCertifiedFieldNumber:
-        fields.Bytes();
-        known = !known;
-        break;
-      case Fields::kPaymentRequestedFieldNumber:
-        known = !known && ReadRequested(fields.Bytes(), head, movement.postings);
-        break;
-      case Fields::kPaidFieldNumber:
-        known = !known && ReadPaid(fields.Bytes(), head, movement.postings);
-        break;
-      case Fields::kRecordedTimeUsFieldNumber:
-      case Fields::kActorFieldNumber:
-      case Fields::kRequestIdFieldNumber:
-      case Fields::kRequestSha256FieldNumber:
-      case Fields::kWarningsFieldNumber:
-        fields.Skip();
-        break;
-      default:  // another fact, which may be any
-        return false;
-    }
+void Post(const MovedAmount& amount, PostingList& list) {
+  const EntryHead head{.fiscal_year = amount.fiscal_year, .late = amount.late};
+  switch (amount.kind) {
+    case Kind::kEngaged:
+      return Post(head,
+                  EngagedLine{.envelope_id = amount.envelope_id,
+                              .product_id = amount.product_id,
+                              .amount_cents = amount.cents},
+                  list);
+    case Kind::kRequested:
+      return Post(
+          head,
+          PaymentHold{.paying_envelope_id = amount.paying_envelope_id, .net_cents = amount.cents},
+          list);
+    case Kind::kPaid:
+      return Post(head,
+                  Payment{.line_envelope_id = amount.envelope_id,
+                          .paying_envelope_id = amount.paying_envelope_id,
+                          .product_id = amount.product_id,
+                          .origin_year = amount.origin_year,
+                          .hold_year = amount.hold_year,
+                          .net_cents = amount.cents},
+                  list);
   }
-  return known && fields.ok();
+}
+
+bool ReadMovement(std::string_view bytes, Movement& movement) {
+  using Event = events::v1::Event;
+  constexpr std::uint64_t kOfEachEvent =
+      Bit(Event::kRecordedTimeUsFieldNumber) | Bit(Event::kAgreementIdFieldNumber) |
+      Bit(Event::kFiscalYearFieldNumber) | Bit(Event::kEffectiveDateFieldNumber) |
+      Bit(Event::kActorFieldNumber) | Bit(Event::kRequestIdFieldNumber) |
+      Bit(Event::kRequestSha256FieldNumber) | Bit(Event::kLateEntryFieldNumber) |
+      Bit(Event::kWarningsFieldNumber) | Bit(Event::kVersionFieldNumber);
+  movement.amounts.clear();
+  Fields event;
+  if (!event.Find(bytes)) return false;
+  const int version = event.Int(Event::kVersionFieldNumber);
+  if (version < 0 || version > kEventVersion) return false;
+  movement.agreement_id = event.Bytes(Event::kAgreementIdFieldNumber);
+  movement.fiscal_year = event.Int(Event::kFiscalYearFieldNumber);
+  movement.effective_date = event.Int(Event::kEffectiveDateFieldNumber);
+  event.Bytes(Event::kLateEntryFieldNumber);  // or it is none
+  const MovedAmount amount{.late = event.Has(Event::kLateEntryFieldNumber),
+                           .fiscal_year = movement.fiscal_year};
+  bool known = false;
+  switch (event.found() & ~kOfEachEvent) {  // one fact, and nothing else
+    case Bit(Event::kEngagedFieldNumber):
+      known = ReadEngaged(event.Bytes(Event::kEngagedFieldNumber), amount, movement);
+      break;
+    case Bit(Event::kServiceCertifiedFieldNumber):
+      event.Bytes(Event::kServiceCertifiedFieldNumber);
+      known = true;
+      break;
+    case Bit(Event::kPaymentRequestedFieldNumber):
+      known = ReadRequested(event.Bytes(Event::kPaymentRequestedFieldNumber), amount, movement);
+      break;
+    case Bit(Event::kPaidFieldNumber):
+      known = ReadPaid(event.Bytes(Event::kPaidFieldNumber), amount, movement);
+      break;
+    default:
+      break;
+  }
+  return known && event.ok();
 }
 
 }  // namespace denier::projections

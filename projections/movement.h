@@ -8,24 +8,43 @@
 #ifndef DENIER_PROJECTIONS_MOVEMENT_H_
 #define DENIER_PROJECTIONS_MOVEMENT_H_
 
+#include <cstdint>
 #include <string_view>
 
+#include "absl/container/inlined_vector.h"
 #include "projections/posting.h"
 
 namespace denier::projections {
+
+// An amount, and all that decides where it is posted. What is posted grows with the amount alone:
+// of amounts that differ in nothing else their sum may be posted instead.
+struct MovedAmount {
+  enum class Kind : std::uint8_t { kEngaged, kRequested, kPaid };
+  Kind kind = Kind::kEngaged;
+  bool late = false;  // has a LateEntry
+  int fiscal_year = 0;
+  int origin_year = 0;                       // of a payment's line
+  int hold_year = 0;                         // of a payment
+  std::string_view envelope_id = {};         // of the line; empty of a request
+  std::string_view paying_envelope_id = {};  // of a request and a payment
+  std::string_view product_id = {};
+  std::int64_t cents = 0;
+};
+
+void Post(const MovedAmount& amount, PostingList& list);
 
 // The views point into the event's bytes.
 struct Movement {
   std::string_view agreement_id;
   int fiscal_year = 0;
   int effective_date = 0;  // YYYYMMDD
-  PostingList postings;    // those that Postings makes of the event
+  absl::InlinedVector<MovedAmount, 2> amounts;
 };
 
-// Fills in `movement`, whose memory is used again. False: decode the event instead; it is of
-// another kind, changes more than balances and years (an early commitment), or its bytes are not
-// such as we write. The text of identifiers is not checked, as the generated parser does. Any
-// thread.
+// Fills in `movement`, whose memory is used again. Post makes of its amounts what Postings makes of
+// the event. False: decode the event instead; it is of another kind, changes more than balances and
+// years (an early commitment), or its bytes are not such as we write. The text of identifiers is
+// not checked, as the generated parser does. Any thread.
 bool ReadMovement(std::string_view bytes, Movement& movement);
 
 }  // namespace denier::projections

@@ -1,23 +1,28 @@
 #include "projections/movement_sums.h"
 
+#include <span>
 #include <utility>
 
 namespace denier::projections {
 namespace {
 
-std::size_t Index(const Posting& posting) {
-  return static_cast<std::size_t>(posting.ledger) * kAccounts +
-         static_cast<std::size_t>(posting.account);
-}
-
-// The views of one event mostly point to the same bytes.
-bool SameWords(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && (a.data() == b.data() || a == b);
-}
-
 absl::Status Overflow() { return absl::OutOfRangeError("a balance would pass 64 bits"); }
 
+bool SameYear(const Posting& a, const Posting& b) {
+  return a.fiscal_year == b.fiscal_year && a.envelope_id == b.envelope_id;
+}
+
 }  // namespace
+
+MovementSums::Place::Place(const MovedAmount& amount)
+    : kind(amount.kind),
+      late(amount.late),
+      fiscal_year(amount.fiscal_year),
+      origin_year(amount.origin_year),
+      hold_year(amount.hold_year),
+      envelope_id(amount.envelope_id),
+      paying_envelope_id(amount.paying_envelope_id),
+      product_id(amount.product_id) {}
 
 absl::Status MovementSums::Add(const Movement& movement) {
   if (last_agreement_ == nullptr || movement.agreement_id != last_agreement_id_) {
@@ -33,46 +38,26 @@ absl::Status MovementSums::Add(const Movement& movement) {
     last_agreement_->fiscal_years.insert(movement.fiscal_year);
     last_fiscal_year_ = movement.fiscal_year;
   }
-  const Posting* before = nullptr;
-  Sums* sums = nullptr;
-  for (const Posting& posting : movement.postings) {
-    if (before == nullptr || posting.fiscal_year != before->fiscal_year ||
-        posting.origin_year != before->origin_year ||
-        !SameWords(posting.envelope_id, before->envelope_id) ||
-        !SameWords(posting.product_id, before->product_id)) {
-      sums = &At(*last_agreement_, posting);
+  for (const MovedAmount& amount : movement.amounts) {
+    if (amount.cents == 0) continue;  // posts nothing
+    auto found = last_agreement_->places.find(amount);
+    if (found == last_agreement_->places.end()) {
+      found = last_agreement_->places.try_emplace(Place(amount), 0).first;
+      ++places_;
     }
-    before = &posting;
-    std::int64_t& sum = (*sums)[Index(posting)];
-    if (__builtin_add_overflow(sum, posting.cents, &sum)) return Overflow();
+    if (__builtin_add_overflow(found->second, amount.cents, &found->second)) return Overflow();
   }
   return absl::OkStatus();
-}
-
-MovementSums::Sums& MovementSums::At(OfAgreement& agreement, const Posting& posting) {
-  auto found = agreement.places.find(posting);
-  if (found == agreement.places.end()) {
-    Place place{.envelope_id = std::string(posting.envelope_id),
-                .product_id = std::string(posting.product_id),
-                .fiscal_year = posting.fiscal_year,
-                .origin_year = posting.origin_year};
-    found = agreement.places.try_emplace(std::move(place)).first;
-    ++places_;
-  }
-  return found->second;
 }
 
 absl::Status MovementSums::Add(const MovementSums& others) {
   for (const auto& [agreement_id, other] : others.agreements_) {
     OfAgreement& agreement = agreements_[agreement_id];
     agreement.fiscal_years.insert(other.fiscal_years.begin(), other.fiscal_years.end());
-    for (const auto& [place, added] : other.places) {
-      const auto [found, is_new] = agreement.places.try_emplace(place);
+    for (const auto& [place, cents] : other.places) {
+      const auto [found, is_new] = agreement.places.try_emplace(place, 0);
       if (is_new) ++places_;
-      for (std::size_t i = 0; i < added.size(); ++i) {
-        std::int64_t& sum = found->second[i];
-        if (__builtin_add_overflow(sum, added[i], &sum)) return Overflow();
-      }
+      if (__builtin_add_overflow(found->second, cents, &found->second)) return Overflow();
     }
   }
   return absl::OkStatus();
@@ -81,22 +66,30 @@ absl::Status MovementSums::Add(const MovementSums& others) {
 absl::Status MovementSums::PostTo(Books& books, store::Position position) const {
   for (const auto& [agreement_id, agreement] : agreements_) {
     for (const int year : agreement.fiscal_years) books.MarkYear(agreement_id, year, position);
-    for (const auto& [place, sums] : agreement.places) {
+    for (const auto& [place, cents] : agreement.places) {
       PostingList postings;
-      for (std::size_t i = 0; i < sums.size(); ++i) {
-        // What has come back to nothing has been there all the same: its row exists.
-        const bool last = i + 1 == sums.size() && postings.empty();
-        if (sums[i] == 0 && !last) continue;
-        postings.push_back({.envelope_id = place.envelope_id,
-                            .fiscal_year = place.fiscal_year,
-                            .ledger = static_cast<Ledger>(i / kAccounts),
-                            .account = static_cast<Account>(i % kAccounts),
-                            .origin_year = place.origin_year,
-                            .product_id = place.product_id,
-                            .cents = sums[i]});
+      // What has come back to nothing has been there all the same: its rows exist.
+      Post({.kind = place.kind,
+            .late = place.late,
+            .fiscal_year = place.fiscal_year,
+            .origin_year = place.origin_year,
+            .hold_year = place.hold_year,
+            .envelope_id = place.envelope_id,
+            .paying_envelope_id = place.paying_envelope_id,
+            .product_id = place.product_id,
+            .cents = cents == 0 ? 1 : cents},
+           postings);
+      if (cents == 0) {
+        for (Posting& posting : postings) posting.cents = 0;
       }
-      absl::Status posted = books.PostSums(agreement_id, postings, position);
-      if (!posted.ok()) return posted;
+      // PostSums takes those of one envelope and year.
+      for (std::span<const Posting> left = postings; !left.empty();) {
+        std::size_t together = 1;
+        while (together < left.size() && SameYear(left[0], left[together])) ++together;
+        absl::Status posted = books.PostSums(agreement_id, left.first(together), position);
+        if (!posted.ok()) return posted;
+        left = left.subspan(together);
+      }
     }
   }
   return absl::OkStatus();

@@ -3,7 +3,6 @@
 #ifndef DENIER_PROJECTIONS_MOVEMENT_SUMS_H_
 #define DENIER_PROJECTIONS_MOVEMENT_SUMS_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,12 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "absl/container/node_hash_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "projections/books.h"
 #include "projections/movement.h"
-#include "projections/posting.h"
 #include "store/position.h"
 
 namespace denier::projections {
@@ -43,43 +42,49 @@ class MovementSums {
   // True when nothing was added, be it a movement of nothing.
   bool empty() const { return agreements_.empty(); }
 
-  // How many places there are, of some 600 bytes each.
+  // How many places there are, of some 200 bytes each.
   std::size_t places() const { return places_; }
 
  private:
-  // The balances of one envelope, budget year, year of origin and product, in cents: what was moved
-  // there. No movement is planned.
-  using Sums = std::array<std::int64_t, kLedgers * kAccounts>;
+  // A MovedAmount without its cents.
   struct Place {
+    explicit Place(const MovedAmount& amount);
+
+    MovedAmount::Kind kind;
+    bool late;
+    int fiscal_year;
+    int origin_year;
+    int hold_year;
     std::string envelope_id;
+    std::string paying_envelope_id;
     std::string product_id;
-    int fiscal_year = 0;
-    int origin_year = 0;
   };
-  // Looks a place up by what a posting says of it.
+  // Looks a place up by an amount.
   struct PlaceHash {
     using is_transparent = void;
+    // Abseil leaves std::string_view to std::hash, and hashes faster itself.
+    static absl::string_view Text(std::string_view text) { return {text.data(), text.size()}; }
     template <class AnyPlace>
     std::size_t operator()(const AnyPlace& place) const {
-      const auto years = static_cast<std::int64_t>(place.fiscal_year) * 10'000 + place.origin_year;
-      return absl::HashOf(std::string_view(place.envelope_id), std::string_view(place.product_id),
-                          years);
+      return absl::HashOf(Text(place.envelope_id), Text(place.paying_envelope_id),
+                          Text(place.product_id), place.kind, place.late, place.fiscal_year,
+                          place.origin_year, place.hold_year);
     }
   };
   struct SamePlace {
     using is_transparent = void;
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
-      return a.fiscal_year == b.fiscal_year && a.origin_year == b.origin_year &&
-             a.envelope_id == b.envelope_id && a.product_id == b.product_id;
+      return a.kind == b.kind && a.late == b.late && a.fiscal_year == b.fiscal_year &&
+             a.origin_year == b.origin_year && a.hold_year == b.hold_year &&
+             a.envelope_id == b.envelope_id && a.paying_envelope_id == b.paying_envelope_id &&
+             a.product_id == b.product_id;
     }
   };
   struct OfAgreement {
-    absl::node_hash_map<Place, Sums, PlaceHash, SamePlace> places;
+    absl::flat_hash_map<Place, std::int64_t, PlaceHash, SamePlace> places;  // in cents
     std::set<int> fiscal_years;
   };
-
-  Sums& At(OfAgreement& agreement, const Posting& posting);
 
   std::map<std::string, OfAgreement, std::less<>> agreements_;
   std::size_t places_ = 0;  // in all of them

@@ -45,7 +45,9 @@ absl::Status YearsFold::Add(std::string_view bytes, Position position) {
     last_fiscal_year_ = movement_.fiscal_year;
     books_.MarkYear(agreement_id_, last_fiscal_year_, position);
   }
-  absl::Status posted = books_.PostToBodies(agreement_id_, movement_.postings, position);
+  PostingList postings;
+  for (const MovedAmount& amount : movement_.amounts) Post(amount, postings);
+  absl::Status posted = books_.PostToBodies(agreement_id_, postings, position);
   if (!books_.status().ok()) return books_.status();
   return posted.ok() ? posted : DoesNotFold(position, posted.message());
 }

@@ -44,7 +44,9 @@ void ExpectSame(const Movement& movement, const Event& event) {
   EXPECT_EQ(movement.agreement_id, event.agreement_id());
   EXPECT_EQ(movement.fiscal_year, event.fiscal_year());
   EXPECT_EQ(movement.effective_date, event.effective_date());
-  EXPECT_EQ(Words(movement.postings), Words(Postings(event))) << event.ShortDebugString();
+  PostingList postings;
+  for (const MovedAmount& amount : movement.amounts) Post(amount, postings);
+  EXPECT_EQ(Words(postings), Words(Postings(event))) << event.ShortDebugString();
 }
 
 bool IsMovement(const Event& event) {

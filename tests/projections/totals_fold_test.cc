@@ -118,6 +118,31 @@ TEST_P(TotalsFoldTest, AYearWithoutMovementsIsKnown) {
   }
 }
 
+// The rows are those that folding one event after the other makes.
+TEST_P(TotalsFoldTest, WhatHasComeBackToNothingHasItsRowAndANothingHasNone) {
+  std::vector<Event> events = Movements(50).events();
+  const auto change = [&](Position at, int year, std::int64_t cents) {
+    events[at].set_fiscal_year(year);
+    events[at].mutable_engaged()->mutable_lines(0)->set_amount_cents(cents);
+  };
+  change(12, 2025, 7);
+  change(31, 2025, -7);
+  change(20, 2026, 0);
+  Append(events);
+  QueryRows::Computed rows;
+  ASSERT_TRUE(Fold(rows, events.size()).ok());
+
+  Books books(nullptr, Books::History::kPartial);
+  for (Position at = 0; at < events.size(); ++at) ASSERT_TRUE(books.Fold(events[at], at).ok());
+  QueryRows::Computed one_by_one;
+  books.TakeChanges([&](const std::string& key, const std::string& row) {
+    if (!IsCommitmentKey(key)) one_by_one[key] = row;
+  });
+  EXPECT_EQ(rows, one_by_one);
+  EXPECT_TRUE(rows.contains(BalancesKey(kAgreement, "coaching", 2025)));
+  EXPECT_FALSE(rows.contains(BalancesKey(kAgreement, "coaching", 2026)));
+}
+
 TEST_P(TotalsFoldTest, ALogThatEndsBeforeTheMomentIsSaid) {
   Append(Movements(40).events());
   QueryRows::Computed rows;
