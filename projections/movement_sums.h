@@ -62,7 +62,7 @@ class MovementSums {
   // Looks a place up by an amount.
   struct PlaceHash {
     using is_transparent = void;
-    // Abseil leaves std::string_view to std::hash, and hashes faster itself.
+    // Abseil leaves std::string_view to std::hash.
     static absl::string_view Text(std::string_view text) { return {text.data(), text.size()}; }
     template <class AnyPlace>
     std::size_t operator()(const AnyPlace& place) const {
