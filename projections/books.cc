@@ -320,18 +320,23 @@ absl::Status Books::Post(const events::v1::Event& event, store::Position positio
   if (history_ == History::kWhole) {
     if (absl::Status covered = CheckCovered(event, postings); !covered.ok()) return covered;
   }
+  return PostAll(event.agreement_id(), postings, position);
+}
+
+absl::Status Books::PostAll(std::string_view agreement_id, std::span<const Posting> postings,
+                            store::Position position) {
   Balances* balances = nullptr;
   const Posting* before = nullptr;
   for (const Posting& posting : postings) {
     if (before == nullptr || !SameYear(*before, posting)) {
       balances = &balances_.Mutable(
-          BalancesKey(event.agreement_id(), posting.envelope_id, posting.fiscal_year), position,
+          BalancesKey(agreement_id, posting.envelope_id, posting.fiscal_year), position,
           [this](const std::string& key) { return Load<Balances>(key); });
     }
     before = &posting;
     if (absl::Status added = balances->Add(posting); !added.ok()) return added;
   }
-  return PostToBodies(event.agreement_id(), postings, position);
+  return PostToBodies(agreement_id, postings, position);
 }
 
 absl::Status Books::PostToBodies(std::string_view agreement_id, std::span<const Posting> postings,
@@ -361,17 +366,6 @@ BodyYear* Books::MutableBodyYear(std::string_view agreement_id, std::string_view
   return &body_years_.Mutable(BodyYearKey(agreement_id, envelope->managing_body_id(), fiscal_year),
                               position,
                               [this](const std::string& key) { return Load<BodyYear>(key); });
-}
-
-absl::Status Books::PostSums(std::string_view agreement_id, std::span<const Posting> sums,
-                             store::Position position) {
-  Balances& balances = balances_.Mutable(
-      BalancesKey(agreement_id, sums.front().envelope_id, sums.front().fiscal_year), position,
-      [this](const std::string& key) { return Load<Balances>(key); });
-  for (const Posting& sum : sums) {
-    if (absl::Status added = balances.Add(sum); !added.ok()) return added;
-  }
-  return PostToBodies(agreement_id, sums, position);
 }
 
 absl::Status Books::Fold(const events::v1::Event& event, store::Position position) {

@@ -116,11 +116,11 @@ class Books {
   absl::Status Fold(const events::v1::Event& event, store::Position position);
 
   // For a partial history whose movements somebody has summed up (totals_fold.h) or wants by body
-  // alone (years_fold.h): one or more postings to one envelope and year that sum up many, postings
-  // to the sums of the bodies alone, and a budget year that entries were made in, as of the event
-  // at `position`. OUT_OF_RANGE: a balance would pass 64 bits.
-  absl::Status PostSums(std::string_view agreement_id, std::span<const Posting> sums,
-                        store::Position position);
+  // alone (years_fold.h): postings, postings to the sums of the bodies alone, and a budget year
+  // that entries were made in, as of the event at `position`. OUT_OF_RANGE: a balance would pass 64
+  // bits.
+  absl::Status PostAll(std::string_view agreement_id, std::span<const Posting> postings,
+                       store::Position position);
   absl::Status PostToBodies(std::string_view agreement_id, std::span<const Posting> postings,
                             store::Position position);
   void MarkYear(std::string_view agreement_id, int fiscal_year, store::Position position);

@@ -12,6 +12,7 @@ namespace {
 
 using Kind = MovedAmount::Kind;
 
+// Of a number below 64.
 constexpr std::uint64_t Bit(std::size_t number) { return std::uint64_t{1} << number; }
 
 // What is left of a number of several bytes. False: none ends before `end`.
@@ -32,16 +33,16 @@ inline bool ReadVarint(const char*& at, const char* end, std::uint64_t& value) {
   return true;
 }
 
-// The fields of a message: all are found in one go, without a branch for each, and looked at
-// afterwards.
+// The fields of a message: all are found in one loop, without a switch, and looked at afterwards.
 class Fields {
  public:
-  // False: they are not as the generated code writes them, in the order of their numbers; or one is
-  // of a number or a type that no event has. Called once, before anything else.
+  // False: they are not in the order of their numbers, as the generated code writes them, or one is
+  // neither a number nor bytes, or its number is none that an event has. Called once, before
+  // anything else.
   bool Find(std::string_view bytes) {
     const char* at = bytes.data();
     const char* const end = at + bytes.size();
-    // The members are set in the end: so they stay in registers until then.
+    // The members are set in the end: until then these stay in registers.
     std::uint64_t found = 0;
     std::uint64_t repeated = 0;
     std::uint64_t of_type[2] = {0, 0};  // numbers, bytes
@@ -138,7 +139,7 @@ class Fields {
   std::uint64_t of_bytes_ = 0;  // as bytes,
   std::uint64_t repeated_ = 0;  // more than once
   bool ok_ = true;
-  // Those that were found. The others are left as they come: 1.5 KiB for each message.
+  // Those that were found. The others are not initialised: 1.5 KiB for each message.
   std::array<Field, kNumbers> fields_;
 };
 
@@ -233,7 +234,7 @@ bool ReadMovement(std::string_view bytes, Movement& movement) {
   movement.agreement_id = event.Bytes(Event::kAgreementIdFieldNumber);
   movement.fiscal_year = event.Int(Event::kFiscalYearFieldNumber);
   movement.effective_date = event.Int(Event::kEffectiveDateFieldNumber);
-  event.Bytes(Event::kLateEntryFieldNumber);  // or it is none
+  event.Bytes(Event::kLateEntryFieldNumber);  // of another type it would be none
   const MovedAmount amount{.late = event.Has(Event::kLateEntryFieldNumber),
                            .fiscal_year = movement.fiscal_year};
   bool known = false;

@@ -16,8 +16,8 @@
 
 namespace denier::projections {
 
-// An amount, and all that decides where it is posted. What is posted grows with the amount alone:
-// of amounts that differ in nothing else their sum may be posted instead.
+// An amount, and all that decides where it is posted. What is posted is proportional to the amount,
+// so that of amounts that differ in nothing else the sum may be posted instead.
 struct MovedAmount {
   enum class Kind : std::uint8_t { kEngaged, kRequested, kPaid };
   Kind kind = Kind::kEngaged;

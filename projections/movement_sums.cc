@@ -1,20 +1,13 @@
 #include "projections/movement_sums.h"
 
-#include <span>
-#include <utility>
-
 namespace denier::projections {
 namespace {
 
 absl::Status Overflow() { return absl::OutOfRangeError("a balance would pass 64 bits"); }
 
-bool SameYear(const Posting& a, const Posting& b) {
-  return a.fiscal_year == b.fiscal_year && a.envelope_id == b.envelope_id;
-}
-
 }  // namespace
 
-MovementSums::Place::Place(const MovedAmount& amount)
+MovementSums::Imputation::Imputation(const MovedAmount& amount)
     : kind(amount.kind),
       late(amount.late),
       fiscal_year(amount.fiscal_year),
@@ -24,6 +17,18 @@ MovementSums::Place::Place(const MovedAmount& amount)
       paying_envelope_id(amount.paying_envelope_id),
       product_id(amount.product_id) {}
 
+MovedAmount MovementSums::Imputation::Of(std::int64_t cents) const {
+  return {.kind = kind,
+          .late = late,
+          .fiscal_year = fiscal_year,
+          .origin_year = origin_year,
+          .hold_year = hold_year,
+          .envelope_id = envelope_id,
+          .paying_envelope_id = paying_envelope_id,
+          .product_id = product_id,
+          .cents = cents};
+}
+
 absl::Status MovementSums::Add(const Movement& movement) {
   if (last_agreement_ == nullptr || movement.agreement_id != last_agreement_id_) {
     auto found = agreements_.find(movement.agreement_id);
@@ -32,7 +37,7 @@ absl::Status MovementSums::Add(const Movement& movement) {
     }
     last_agreement_id_ = found->first;
     last_agreement_ = &found->second;
-    last_fiscal_year_ = 0;
+    last_fiscal_year_.reset();
   }
   if (movement.fiscal_year != last_fiscal_year_) {
     last_agreement_->fiscal_years.insert(movement.fiscal_year);
@@ -40,10 +45,10 @@ absl::Status MovementSums::Add(const Movement& movement) {
   }
   for (const MovedAmount& amount : movement.amounts) {
     if (amount.cents == 0) continue;  // posts nothing
-    auto found = last_agreement_->places.find(amount);
-    if (found == last_agreement_->places.end()) {
-      found = last_agreement_->places.try_emplace(Place(amount), 0).first;
-      ++places_;
+    auto found = last_agreement_->sums.find(amount);
+    if (found == last_agreement_->sums.end()) {
+      found = last_agreement_->sums.try_emplace(Imputation(amount), 0).first;
+      ++size_;
     }
     if (__builtin_add_overflow(found->second, amount.cents, &found->second)) return Overflow();
   }
@@ -54,9 +59,9 @@ absl::Status MovementSums::Add(const MovementSums& others) {
   for (const auto& [agreement_id, other] : others.agreements_) {
     OfAgreement& agreement = agreements_[agreement_id];
     agreement.fiscal_years.insert(other.fiscal_years.begin(), other.fiscal_years.end());
-    for (const auto& [place, cents] : other.places) {
-      const auto [found, is_new] = agreement.places.try_emplace(place, 0);
-      if (is_new) ++places_;
+    for (const auto& [imputation, cents] : other.sums) {
+      const auto [found, is_new] = agreement.sums.try_emplace(imputation, 0);
+      if (is_new) ++size_;
       if (__builtin_add_overflow(found->second, cents, &found->second)) return Overflow();
     }
   }
@@ -66,30 +71,16 @@ absl::Status MovementSums::Add(const MovementSums& others) {
 absl::Status MovementSums::PostTo(Books& books, store::Position position) const {
   for (const auto& [agreement_id, agreement] : agreements_) {
     for (const int year : agreement.fiscal_years) books.MarkYear(agreement_id, year, position);
-    for (const auto& [place, cents] : agreement.places) {
+    for (const auto& [imputation, cents] : agreement.sums) {
+      // One cent, so many times: what has come back to nothing has been there all the same, and its
+      // rows exist.
       PostingList postings;
-      // What has come back to nothing has been there all the same: its rows exist.
-      Post({.kind = place.kind,
-            .late = place.late,
-            .fiscal_year = place.fiscal_year,
-            .origin_year = place.origin_year,
-            .hold_year = place.hold_year,
-            .envelope_id = place.envelope_id,
-            .paying_envelope_id = place.paying_envelope_id,
-            .product_id = place.product_id,
-            .cents = cents == 0 ? 1 : cents},
-           postings);
-      if (cents == 0) {
-        for (Posting& posting : postings) posting.cents = 0;
+      Post(imputation.Of(1), postings);
+      for (Posting& posting : postings) {
+        if (__builtin_mul_overflow(posting.cents, cents, &posting.cents)) return Overflow();
       }
-      // PostSums takes those of one envelope and year.
-      for (std::span<const Posting> left = postings; !left.empty();) {
-        std::size_t together = 1;
-        while (together < left.size() && SameYear(left[0], left[together])) ++together;
-        absl::Status posted = books.PostSums(agreement_id, left.first(together), position);
-        if (!posted.ok()) return posted;
-        left = left.subspan(together);
-      }
+      absl::Status posted = books.PostAll(agreement_id, postings, position);
+      if (!posted.ok()) return posted;
     }
   }
   return absl::OkStatus();

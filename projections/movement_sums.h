@@ -1,5 +1,5 @@
-// What many movements add up to, place by place: sums commute, so movements may be added in any
-// order, and by several threads that each have sums of their own.
+// What many movements add up to, by where they are posted: sums commute, so movements may be added
+// in any order, and by several threads that each have sums of their own.
 #ifndef DENIER_PROJECTIONS_MOVEMENT_SUMS_H_
 #define DENIER_PROJECTIONS_MOVEMENT_SUMS_H_
 
@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
@@ -42,13 +44,14 @@ class MovementSums {
   // True when nothing was added, be it a movement of nothing.
   bool empty() const { return agreements_.empty(); }
 
-  // How many places there are, of some 200 bytes each.
-  std::size_t places() const { return places_; }
+  // How many sums there are, of some 200 bytes each.
+  std::size_t size() const { return size_; }
 
  private:
-  // A MovedAmount without its cents.
-  struct Place {
-    explicit Place(const MovedAmount& amount);
+  // A MovedAmount without its amount, and with the text of its own.
+  struct Imputation {
+    explicit Imputation(const MovedAmount& amount);
+    MovedAmount Of(std::int64_t cents) const;
 
     MovedAmount::Kind kind;
     bool late;
@@ -59,40 +62,40 @@ class MovementSums {
     std::string paying_envelope_id;
     std::string product_id;
   };
-  // Looks a place up by an amount.
-  struct PlaceHash {
+  // Abseil leaves std::string_view to std::hash.
+  static absl::string_view Text(std::string_view text) { return {text.data(), text.size()}; }
+  // What an Imputation and a MovedAmount are compared by.
+  template <class Any>
+  static auto KeyOf(const Any& any) {
+    return std::tuple(any.kind, any.late, any.fiscal_year, any.origin_year, any.hold_year,
+                      Text(any.envelope_id), Text(any.paying_envelope_id), Text(any.product_id));
+  }
+  struct Hash {
     using is_transparent = void;
-    // Abseil leaves std::string_view to std::hash.
-    static absl::string_view Text(std::string_view text) { return {text.data(), text.size()}; }
-    template <class AnyPlace>
-    std::size_t operator()(const AnyPlace& place) const {
-      return absl::HashOf(Text(place.envelope_id), Text(place.paying_envelope_id),
-                          Text(place.product_id), place.kind, place.late, place.fiscal_year,
-                          place.origin_year, place.hold_year);
+    template <class Any>
+    std::size_t operator()(const Any& any) const {
+      return absl::HashOf(KeyOf(any));
     }
   };
-  struct SamePlace {
+  struct Same {
     using is_transparent = void;
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
-      return a.kind == b.kind && a.late == b.late && a.fiscal_year == b.fiscal_year &&
-             a.origin_year == b.origin_year && a.hold_year == b.hold_year &&
-             a.envelope_id == b.envelope_id && a.paying_envelope_id == b.paying_envelope_id &&
-             a.product_id == b.product_id;
+      return KeyOf(a) == KeyOf(b);
     }
   };
   struct OfAgreement {
-    absl::flat_hash_map<Place, std::int64_t, PlaceHash, SamePlace> places;  // in cents
+    absl::flat_hash_map<Imputation, std::int64_t, Hash, Same> sums;  // in cents
     std::set<int> fiscal_years;
   };
 
   std::map<std::string, OfAgreement, std::less<>> agreements_;
-  std::size_t places_ = 0;  // in all of them
+  std::size_t size_ = 0;  // of all of them
   // Those of the movement before; mostly the next one's too. They point into agreements_, whose
   // nodes stay where they are when it is moved.
   std::string_view last_agreement_id_;
   OfAgreement* last_agreement_ = nullptr;
-  int last_fiscal_year_ = 0;
+  std::optional<int> last_fiscal_year_;
 };
 
 }  // namespace denier::projections

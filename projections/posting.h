@@ -76,6 +76,7 @@ PostingList Postings(const events::v1::Event& event);
 
 // The facts that come by the million, as far as they move money: what Postings makes of theirs, for
 // whoever reads these fields alone (movement.h). Amounts in cents; the views must outlive the list.
+// What is posted is proportional to the amount: MovementSums adds amounts up, and posts the sums.
 struct EntryHead {
   int fiscal_year = 0;
   bool late = false;  // has a LateEntry

@@ -24,8 +24,8 @@ constexpr Position kMostEventsPerCommit = 10'000;
 constexpr std::size_t kMostBytesPerCommit = std::size_t{16} << 20;
 // What a restart has to fold again at most.
 constexpr Position kMostUnflushedEvents = 200'000;
-// A row that was just made is mostly not asked for again soon, and more of them leave the
-// processor's caches.
+// A row that was just made is mostly not asked for again soon, and more of them do not fit the
+// processor's caches. Those of one commit stay until it is made, however many they are.
 constexpr std::size_t kMostCachedRows = 5'000;
 
 // The meta row: of which format the others are.

@@ -90,10 +90,11 @@ class Table {
 
   // Drops rows while there are more than `most`, until half of that is left, but none that an event
   // at or after `stored` touched. Those that could not go are not walked again before they can, or
-  // before half of `most` is new.
+  // before half as many are new: a row is walked over twice at the most, on average.
   void Evict(std::size_t most, store::Position stored) {
     if (entries_.size() <= most) return;
-    if (stored <= last_left_ && entries_.size() <= left_ + most / 2) return;
+    if (stored <= last_left_ && entries_.size() <= left_ + std::max(most, left_) / 2) return;
+    const std::size_t before = entries_.size();
     last_left_ = 0;
     for (auto it = entries_.begin(); it != entries_.end() && entries_.size() > most / 2;) {
       const Entry& entry = it->second;
@@ -104,8 +105,9 @@ class Table {
         entries_.erase(it++);
       }
     }
-    entries_.rehash(0);  // or each look-up would walk over where rows have been
     left_ = entries_.size();
+    // Or each look-up would walk over where rows have been.
+    if (left_ < before) entries_.rehash(0);
   }
 
  private:

@@ -26,7 +26,7 @@ using store::Position;
 
 constexpr unsigned kMostThreads = 4;
 // What a thread hands over at once, and what is summed up before it enters the books: bound memory.
-constexpr std::size_t kMostPlaces = 50'000;
+constexpr std::size_t kMostSums = 50'000;
 constexpr std::size_t kMostWholeBytes = std::size_t{16} << 20;
 // Among so many events somebody looks whether the query is still wanted.
 constexpr std::size_t kWholeEventsATurn = 4'096;
@@ -77,7 +77,7 @@ Stretch ReadStretch(const store::Log& log, Position from, Position until, const 
     }
     for (const std::string_view event : (*batch)->events) {
       if (stretch.next == until) break;
-      if (whole_bytes >= kMostWholeBytes || stretch.sums.places() >= kMostPlaces) return stretch;
+      if (whole_bytes >= kMostWholeBytes || stretch.sums.size() >= kMostSums) return stretch;
       if (!ReadMovement(event, movement)) {
         stretch.whole.push_back({stretch.next, std::string(event)});
         whole_bytes += event.size() + sizeof(WholeEvent);
@@ -124,7 +124,7 @@ class TotalsFold {
     } else if (absl::Status added = sums_.Add(sums); !added.ok()) {
       return DoesNotFold(added);
     }
-    return sums_.places() < kMostPlaces ? absl::OkStatus() : PostSums();
+    return sums_.size() < kMostSums ? absl::OkStatus() : PostSums();
   }
 
   absl::Status TakeRows(
@@ -183,7 +183,7 @@ absl::Status FoldTotals(const store::Log& log, Position from, const std::string&
   const auto add = [&](Stretch stretch, Position until) -> absl::Status {
     while (true) {
       absl::Status added = fold.Add(stretch);
-      if (added.ok() && stretch.sums.places() >= kMostPlaces) {
+      if (added.ok() && stretch.sums.size() >= kMostSums) {
         added = fold.Add(std::exchange(stretch.sums, MovementSums()));
       }
       if (!added.ok()) return added;

@@ -43,11 +43,11 @@ absl::Status YearsFold::Add(std::string_view bytes, Position position) {
   if (movement_.agreement_id != agreement_id_) return absl::OkStatus();
   if (movement_.fiscal_year != last_fiscal_year_) {
     last_fiscal_year_ = movement_.fiscal_year;
-    books_.MarkYear(agreement_id_, last_fiscal_year_, position);
+    books_.MarkYear(agreement_id_, movement_.fiscal_year, position);
   }
-  PostingList postings;
-  for (const MovedAmount& amount : movement_.amounts) Post(amount, postings);
-  absl::Status posted = books_.PostToBodies(agreement_id_, postings, position);
+  postings_.clear();
+  for (const MovedAmount& amount : movement_.amounts) Post(amount, postings_);
+  absl::Status posted = books_.PostToBodies(agreement_id_, postings_, position);
   if (!books_.status().ok()) return books_.status();
   return posted.ok() ? posted : DoesNotFold(position, posted.message());
 }

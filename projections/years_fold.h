@@ -4,6 +4,7 @@
 #ifndef DENIER_PROJECTIONS_YEARS_FOLD_H_
 #define DENIER_PROJECTIONS_YEARS_FOLD_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,9 +40,10 @@ class YearsFold {
 
   const std::string agreement_id_;
   Books books_;
-  Movement movement_;  // these two are one each, reused
+  Movement movement_;  // these three are one each, reused
+  PostingList postings_;
   events::v1::Event event_;
-  int last_fiscal_year_ = 0;  // of the movement before
+  std::optional<int> last_fiscal_year_;  // of the movement before
 };
 
 }  // namespace denier::projections

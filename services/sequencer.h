@@ -77,7 +77,8 @@ struct SequencerOptions {
   std::size_t most_queued_bytes = std::size_t{256} << 20;
   // Commands in one batch at most; a larger submission is a batch of its own.
   std::size_t most_batch_commands = 5'000;
-  // Commitments and payments kept in memory: few enough for the processor's caches.
+  // Commitments kept in memory, and as many payments and reversals: few enough for the processor's
+  // caches. Those that the stored rows do not have yet stay beyond that.
   std::size_t most_cached_rows = 10'000;
   // Microseconds since 1970 UTC. The clock of the events' recorded time. Required.
   std::function<std::int64_t()> now_us;

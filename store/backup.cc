@@ -7,7 +7,6 @@
 #include <charconv>
 #include <filesystem>
 #include <set>
-#include <span>
 #include <string_view>
 #include <utility>
 
@@ -490,9 +489,7 @@ absl::Status CheckAgainst(const Log& log, const Checkpoint& checkpoint, absl::st
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
     if (*batch == nullptr) break;
-    const std::span<const std::string_view> events = (*batch)->events;
-    const Position left = known.next - frontier.size();
-    frontier.Append(LeafHashes(events.first(std::min<Position>(left, events.size()))));
+    frontier.Append(LeafHashes((*batch)->FirstOf(known.next - frontier.size())));
   }
   if (frontier.size() < known.next) {
     return absl::OutOfRangeError(absl::StrCat(

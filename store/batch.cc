@@ -19,6 +19,7 @@ const MerkleRun& Batch::TreeFrom(Position first) const {
     tree_.emplace(first);
     hashed_bytes_ = 0;
   }
+  if (hashed_bytes_ == bytes_.size()) return *tree_;
   std::vector<std::string_view> events;
   events.reserve(size_ - tree_->leaves().size());
   std::string_view left = std::string_view(bytes_).substr(hashed_bytes_);

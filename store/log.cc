@@ -61,11 +61,6 @@ Hash ReadHash(std::string_view bytes) {
   return hash;
 }
 
-std::span<const std::string_view> FirstOf(std::span<const std::string_view> events,
-                                          std::uint64_t most) {
-  return events.first(std::min<std::uint64_t>(most, events.size()));
-}
-
 // Bounds an iterator to the keys of one prefix.
 rocksdb::ReadOptions WithinPrefix(char prefix) {
   static const std::array<rocksdb::Slice, 2> kBatches = {rocksdb::Slice("b"), rocksdb::Slice("c")};
@@ -472,7 +467,7 @@ absl::StatusOr<MerkleFrontier> Log::RestoreFrontier(Position size) const {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
     assert(*batch != nullptr);
-    frontier.Append(LeafHashes(FirstOf((*batch)->events, size - frontier.size())));
+    frontier.Append(LeafHashes((*batch)->FirstOf(size - frontier.size())));
   }
   return frontier;
 }
@@ -626,6 +621,10 @@ Log::Reader Log::ReadFrom(Position from) const {
   return Reader(*this, from, WithinPrefix(kBatchPrefix));
 }
 
+std::span<const std::string_view> StoredBatch::FirstOf(std::uint64_t most) const {
+  return std::span(events).first(std::min<std::uint64_t>(most, events.size()));
+}
+
 absl::StatusOr<std::string> Log::Read(Position position) const {
   Reader reader = ReadFrom(position);
   const absl::StatusOr<const StoredBatch*> batch = reader.Next();
@@ -729,7 +728,7 @@ class Log::Nodes {
       if (!batch.ok()) return batch.status();
       if (*batch == nullptr) break;
       const std::vector<Hash> more =
-          LeafHashes(FirstOf((*batch)->events, kEventsOfStoredNode - leaves.size()));
+          LeafHashes((*batch)->FirstOf(kEventsOfStoredNode - leaves.size()));
       leaves.insert(leaves.end(), more.begin(), more.end());
     }
     return &leaves;

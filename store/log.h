@@ -29,6 +29,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -73,6 +74,9 @@ struct StoredBatch {
   Position first = 0;  // of events.front()
   std::vector<std::string_view> events;
   Head head;  // after the batch: a boundary that a projection may stand at
+
+  // The first `most` of the events, or all where there are no more.
+  std::span<const std::string_view> FirstOf(std::uint64_t most) const;
 };
 
 class Log {

@@ -237,12 +237,13 @@ absl::Status Views::Commit(Write&& write, const Cursor& cursor) {
     return absl::InternalError("views in " + directory_ + ": commit of cursor " +
                                std::to_string(cursor.next) + " onto cursor " + std::to_string(at));
   }
+  Write taken = std::move(write);
   // The later one of a key's rows stays the later one.
-  std::ranges::stable_sort(write.rows_, {}, &std::pair<std::string, std::string>::first);
-  std::ranges::stable_sort(write.requests_, {}, &std::pair<std::string, Position>::first);
+  std::ranges::stable_sort(taken.rows_, {}, &std::pair<std::string, std::string>::first);
+  std::ranges::stable_sort(taken.requests_, {}, &std::pair<std::string, Position>::first);
   rocksdb::WriteBatch batch;
-  for (const auto& [key, row] : write.rows_) batch.Put(rows_, key, row);
-  for (const auto& [key, position] : write.requests_) {
+  for (const auto& [key, row] : taken.rows_) batch.Put(rows_, key, row);
+  for (const auto& [key, position] : taken.requests_) {
     batch.Put(requests_, key, EncodePosition(position));
   }
   batch.Put(cursors_, kCursorKey, EncodeCursor(cursor));
@@ -310,8 +311,9 @@ absl::StatusOr<std::vector<std::optional<std::string>>> Views::ReadAll(
   const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
+  // Keys that come in order, as those of a caller that counts do, need not be sorted.
   db_->MultiGet(rocksdb::ReadOptions(), family, keys.size(), slices.data(), values.data(),
-                statuses.data());
+                statuses.data(), /*sorted_input=*/std::ranges::is_sorted(keys));
   std::vector<std::optional<std::string>> rows(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].IsNotFound()) continue;

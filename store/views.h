@@ -146,8 +146,9 @@ class Views::Write {
 
  private:
   friend class Views;
-  std::vector<std::pair<std::string, std::string>> rows_;   // by key
-  std::vector<std::pair<std::string, Position>> requests_;  // by key
+  // Keys and what was put there, in the order of the Puts.
+  std::vector<std::pair<std::string, std::string>> rows_;
+  std::vector<std::pair<std::string, Position>> requests_;
 };
 
 // The rows and the cursor at one moment, unmoved by later commits. Any thread; keeps its Views

@@ -31,7 +31,7 @@ class WouldOverflowTest : public testing::Test {
     return posting;
   }
   void Have(const char* envelope_id, std::int64_t cents) {
-    ASSERT_TRUE(books_.PostSums(kAgreement, PostingList{Paid(envelope_id, cents)}, 9).ok());
+    ASSERT_TRUE(books_.PostAll(kAgreement, PostingList{Paid(envelope_id, cents)}, 9).ok());
   }
   bool WouldOverflow(const char* envelope_id) {
     return books_.WouldOverflow(kAgreement, {Paid(envelope_id, 1)});
@@ -64,7 +64,7 @@ TEST_F(WouldOverflowTest, OfEitherSign) {
 
 TEST_F(WouldOverflowTest, ASumThatDoesNotFitIsAnError) {
   Have("coaching", INT64_MAX);
-  EXPECT_EQ(books_.PostSums(kAgreement, PostingList{Paid("pilotage", 1)}, 10).code(),
+  EXPECT_EQ(books_.PostAll(kAgreement, PostingList{Paid("pilotage", 1)}, 10).code(),
             absl::StatusCode::kOutOfRange);
 }
 

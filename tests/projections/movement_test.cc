@@ -212,6 +212,105 @@ TEST(MovementTest, ReadsChangedBytesAsTheGeneratedParserDoesOrNotAtAll) {
   EXPECT_GT(read, EventsToTry() / 20);
 }
 
+// The fields of a message, written by hand: tag, then value.
+std::string Varint(std::uint64_t value) {
+  std::string bytes;
+  for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<char>(value | 0x80));
+  bytes.push_back(static_cast<char>(value));
+  return bytes;
+}
+std::string Whole(int number, std::uint64_t value) {
+  return Varint(static_cast<std::uint64_t>(number) << 3) + Varint(value);
+}
+std::string Bytes(int number, const std::string& bytes) {
+  return Varint(static_cast<std::uint64_t>(number) << 3 | 2) + Varint(bytes.size()) + bytes;
+}
+
+struct Crafted {
+  const char* name;
+  std::string bytes;
+  bool read;
+};
+
+// What no program of ours writes: left to the decoder, or read as it reads it.
+TEST(MovementTest, ReadsCraftedBytesAsTheGeneratedParserDoesOrNotAtAll) {
+  const google::protobuf::LogSilencer quiet;
+  const std::string head = Bytes(2, "a") + Whole(3, 2024) + Whole(4, 20240131);
+  const std::string line = Bytes(3, Bytes(2, "p") + Whole(3, 500));
+  const std::string paid = Bytes(4, "e") + Whole(5, 2023) + Bytes(7, "f") + Whole(12, 7);
+  const std::string nine_bytes(9, '\x80');
+  const Crafted all[] = {
+      {"a commitment", head + Bytes(50, Bytes(2, "e") + line), true},
+      {"a payment", head + Bytes(54, paid + Whole(13, 2022)), true},
+      {"an agreement twice", Bytes(2, "b") + head + Bytes(52, ""), false},
+      {"a year twice", Bytes(2, "a") + Whole(3, 1) + Whole(3, 2) + Bytes(52, ""), false},
+      {"an agreement that is a number", Whole(2, 1) + Bytes(52, ""), false},
+      {"a year of bytes", Bytes(3, "x") + Bytes(52, ""), false},
+      {"a late entry that is a number", head + Whole(8, 1) + Bytes(50, line), false},
+      {"out of order", Whole(3, 2024) + Bytes(2, "a") + Bytes(52, ""), false},
+      {"two facts", head + Bytes(50, line) + Bytes(54, paid), false},
+      {"three facts", head + Bytes(50, line) + Bytes(52, "") + Bytes(54, paid), false},
+      {"one fact twice", head + Bytes(52, "") + Bytes(52, ""), false},
+      {"no fact", head, false},
+      {"an unknown field", head + Whole(19, 1) + Bytes(52, ""), false},
+      {"field 0", head + Bytes(50, Whole(0, 1)), false},
+      {"field 63", head + Bytes(50, line + Whole(63, 1)), true},
+      {"field 64", head + Bytes(50, line + Whole(64, 1)), false},
+      {"a fixed number", head + Bytes(50, line + "\x21" + "12345678"), false},
+      {"a group", head + Bytes(50, line + "\x23\x24"), false},
+      {"another fixed number", head + Bytes(50, line + "\x25" + "1234"), false},
+      {"a list of bytes and a number", head + Bytes(50, line + Whole(3, 1)), false},
+      {"a list of a number and bytes", head + Bytes(50, Whole(3, 1) + line), false},
+      {"an amount twice", head + Bytes(50, Bytes(3, Whole(3, 1) + Whole(3, 2))), false},
+      {"a size too large", head + "\x92\x03\x05" + "1234", false},
+      {"a tag alone", head + "\x92\x03", false},
+      {"a zero that is written", Whole(1, 0) + head + Bytes(54, paid + Whole(13, 0)), true},
+      {"a number longer than it need be", head + Bytes(53, "\x48" + nine_bytes + '\0'), true},
+      {"a number of eleven bytes", head + Bytes(53, "\x48\x80" + nine_bytes + '\0'), false},
+      {"a negative year", Bytes(2, "a") + Whole(3, ~std::uint64_t{0}) + Bytes(52, ""), true},
+      {"an amount beyond the rules", head + Bytes(53, Whole(9, std::uint64_t{1} << 62)), false},
+  };
+  for (const Crafted& crafted : all) {
+    Movement movement;
+    Event event;
+    ASSERT_EQ(ReadMovement(crafted.bytes, movement), crafted.read) << crafted.name;
+    if (!crafted.read) continue;
+    ASSERT_TRUE(DecodeEvent(crafted.bytes, 0, event).ok()) << crafted.name;
+    ExpectSame(movement, event);
+  }
+}
+
+// What MovementSums rests on.
+TEST(MovementTest, PostsInProportionToTheAmount) {
+  using Kind = MovedAmount::Kind;
+  for (const Kind kind : {Kind::kEngaged, Kind::kRequested, Kind::kPaid}) {
+    for (const bool late : {false, true}) {
+      for (const int hold_year : {0, 2023, 2024}) {
+        MovedAmount amount{.kind = kind,
+                           .late = late,
+                           .fiscal_year = 2024,
+                           .origin_year = 2023,
+                           .hold_year = hold_year,
+                           .envelope_id = "of-the-line",
+                           .paying_envelope_id = "that-pays",
+                           .product_id = "p",
+                           .cents = 1};
+        PostingList of_one_cent;
+        Post(amount, of_one_cent);
+        EXPECT_FALSE(of_one_cent.empty());
+        for (const std::int64_t cents : {2, 7'00, -1, -183'072'00}) {
+          PostingList expected = of_one_cent;
+          for (Posting& posting : expected) posting.cents *= cents;
+          amount.cents = cents;
+          PostingList posted;
+          Post(amount, posted);
+          EXPECT_EQ(Words(posted), Words(expected));
+        }
+      }
+    }
+  }
+}
+
 TEST(MovementTest, LeavesANewerProgramsEventToTheDecoder) {
   Event event;
   event.mutable_service_certified()->set_amount_cents(1);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -118,29 +119,75 @@ TEST_P(TotalsFoldTest, AYearWithoutMovementsIsKnown) {
   }
 }
 
-// The rows are those that folding one event after the other makes.
-TEST_P(TotalsFoldTest, WhatHasComeBackToNothingHasItsRowAndANothingHasNone) {
+// The rows of totals that folding one event after the other makes.
+QueryRows::Computed OneByOne(const std::vector<Event>& events) {
+  Books books(nullptr, Books::History::kPartial);
+  for (Position at = 0; at < events.size(); ++at) {
+    EXPECT_TRUE(books.Fold(events[at], at).ok()) << at;
+  }
+  QueryRows::Computed rows;
+  books.TakeChanges([&](const std::string& key, const std::string& row) {
+    if (!IsCommitmentKey(key) && !IsPaymentKey(key)) rows[key] = row;
+  });
+  return rows;
+}
+
+TEST_P(TotalsFoldTest, WhatHasComeBackToNothingHasItsRowsAndANothingHasNone) {
   std::vector<Event> events = Movements(50).events();
-  const auto change = [&](Position at, int year, std::int64_t cents) {
+  const auto engage = [&](Position at, int year, std::int64_t cents) {
     events[at].set_fiscal_year(year);
     events[at].mutable_engaged()->mutable_lines(0)->set_amount_cents(cents);
   };
-  change(12, 2025, 7);
-  change(31, 2025, -7);
-  change(20, 2026, 0);
+  const auto request = [&](Position at, int year, std::int64_t cents) {
+    events[at].set_fiscal_year(year);
+    auto& fact = *events[at].mutable_payment_requested();
+    fact.set_payment_request_id(absl::StrCat("dp-", at));
+    fact.set_paying_envelope_id("coaching");
+    fact.set_net_cents(cents);
+  };
+  // CP of one year's hold, paid in another, by another envelope than the line's.
+  const auto pay = [&](Position at, std::int64_t cents) {
+    events[at].set_fiscal_year(2029);
+    auto& fact = *events[at].mutable_paid();
+    fact.set_line_envelope_id("coaching");
+    fact.set_paying_envelope_id("elsewhere");
+    fact.set_origin_year(2021);
+    fact.set_hold_year(2028);
+    fact.set_net_cents(cents);
+  };
+  engage(12, 2025, 7);
+  engage(31, 2025, -7);
+  engage(20, 2026, 0);
+  request(13, 2027, 9);
+  request(32, 2027, -9);
+  pay(14, 11);
+  pay(45, -11);
   Append(events);
   QueryRows::Computed rows;
   ASSERT_TRUE(Fold(rows, events.size()).ok());
+  EXPECT_EQ(rows, OneByOne(events));
+  const auto has = [&](const char* envelope, int year) {
+    return rows.contains(BalancesKey(kAgreement, envelope, year));
+  };
+  EXPECT_TRUE(has("coaching", 2025));
+  EXPECT_FALSE(has("coaching", 2026));
+  EXPECT_TRUE(has("coaching", 2027));
+  EXPECT_TRUE(has("elsewhere", 2028));
+  EXPECT_TRUE(has("elsewhere", 2029));
+  EXPECT_TRUE(has("coaching", 2029));
+}
 
-  Books books(nullptr, Books::History::kPartial);
-  for (Position at = 0; at < events.size(); ++at) ASSERT_TRUE(books.Fold(events[at], at).ok());
-  QueryRows::Computed one_by_one;
-  books.TakeChanges([&](const std::string& key, const std::string& row) {
-    if (!IsCommitmentKey(key)) one_by_one[key] = row;
-  });
-  EXPECT_EQ(rows, one_by_one);
-  EXPECT_TRUE(rows.contains(BalancesKey(kAgreement, "coaching", 2025)));
-  EXPECT_FALSE(rows.contains(BalancesKey(kAgreement, "coaching", 2026)));
+// -2^63 itself is a sum of 64 bits, and the other leg of its posting none.
+TEST_P(TotalsFoldTest, ASumWhoseOppositePassesAllBoundsIsNamed) {
+  std::vector<Event> events = Movements(20).events();
+  constexpr std::int64_t kMost = (std::int64_t{1} << 62) - 1;
+  for (const auto& [at, cents] :
+       {std::pair(Position{5}, -kMost), {Position{6}, -kMost}, {Position{15}, std::int64_t{-2}}}) {
+    events[at].set_fiscal_year(2025);
+    events[at].mutable_engaged()->mutable_lines(0)->set_amount_cents(cents);
+  }
+  Append(events);
+  EXPECT_THAT(ErrorAt(events.size()), HasSubstr("64 bits"));
 }
 
 TEST_P(TotalsFoldTest, ALogThatEndsBeforeTheMomentIsSaid) {

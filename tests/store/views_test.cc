@@ -5,11 +5,14 @@
 #include <rocksdb/env.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
+#include <random>
 #include <thread>
 
 #include "store/merkle.h"
@@ -89,12 +92,41 @@ TEST_F(ViewsTest, MoveRowsAndCursorTogether) {
   EXPECT_EQ(CursorOf(snapshot), At(3));
   EXPECT_EQ(Text(snapshot.Get("a")), "1");
 
-  Views::Write write = Rows({{"c", "3"}, {"a", "z first"}, {"b", "4"}, {"a", "a last"}});
+  Views::Write write = Rows({{"c", "3"}, {"a", "first"}, {"b", "4"}, {"a", "last"}});
   EXPECT_EQ(write.size(), 4);
   ASSERT_TRUE(views_->Commit(std::move(write), At(5)).ok());
   EXPECT_EQ(views_->cursor(), At(5));
-  EXPECT_EQ(Get("a"), "a last");
-  EXPECT_THAT(Scan(""), ElementsAre(Row{"a", "a last"}, Row{"b", "4"}, Row{"c", "3"}));
+  EXPECT_THAT(Scan(""), ElementsAre(Row{"a", "last"}, Row{"b", "4"}, Row{"c", "3"}));
+}
+
+// Of any first byte, in any order, some of them several times in one write.
+TEST_F(ViewsTest, HoldWhatWasPutLast) {
+  std::mt19937_64 random(20261128);
+  std::map<std::string, std::string> rows;
+  std::map<std::string, Position> requests;
+  for (Position next = 1; next <= 20; ++next) {
+    Views::Write write;
+    for (int i = 0; i < 200; ++i) {
+      const std::string key = {static_cast<char>(random() % 5), static_cast<char>(random() % 40)};
+      const std::string id = std::to_string(random() % 100);
+      rows[key] = std::to_string(random());
+      write.Put(key, rows[key]);
+      requests[id] = random();
+      write.PutRequest("DINUM", id, requests[id]);
+    }
+    rows[""] = std::to_string(next);
+    write.Put("", rows[""]);
+    ASSERT_TRUE(views_->Commit(std::move(write), At(next)).ok());
+    if (next % 7 == 0) {
+      ASSERT_TRUE(views_->Flush().ok());
+    }
+    std::vector<Row> expected;
+    for (const auto& [key, row] : rows) expected.push_back({key, row});
+    ASSERT_EQ(*views_->TakeSnapshot().Scan("", "", 1000), expected);
+    for (const auto& [id, position] : requests) {
+      ASSERT_EQ(*views_->FindRequest("DINUM", id), position) << id;
+    }
+  }
 }
 
 TEST_F(ViewsTest, RefuseACursorThatDoesNotAdvance) {
@@ -141,20 +173,25 @@ TEST_F(ViewsTest, FindARequestInItsOwnScopeOnly) {
 TEST_F(ViewsTest, ReadManyRowsInTheOrderInWhichTheyAreAskedFor) {
   std::vector<Row> rows;
   for (int i = 0; i < 200; i += 2) rows.push_back({std::to_string(i), "row " + std::to_string(i)});
-  std::vector<std::string> keys;
-  for (int i = 199; i >= 0; --i) keys.push_back(std::to_string(i));
+  std::vector<std::string> backwards;
+  for (int i = 199; i >= 0; --i) backwards.push_back(std::to_string(i));
+  std::vector<std::string> sorted = backwards;
+  sorted.insert(sorted.end(), {"198", "7"});  // twice
+  std::ranges::sort(sorted);
   ASSERT_TRUE(views_->Commit(Rows(rows), At(1)).ok());
   for (const bool flushed : {false, true}) {
     if (flushed) {
       ASSERT_TRUE(views_->Flush().ok());
     }
-    const auto read = views_->GetAll(keys);
-    ASSERT_TRUE(read.ok()) << read.status();
-    ASSERT_EQ(read->size(), keys.size());
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      ASSERT_EQ((*read)[i], *views_->Get(keys[i])) << keys[i];
+    for (const std::vector<std::string>& keys : {backwards, sorted}) {
+      const auto read = views_->GetAll(keys);
+      ASSERT_TRUE(read.ok()) << read.status();
+      ASSERT_EQ(read->size(), keys.size());
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        ASSERT_EQ((*read)[i], *views_->Get(keys[i])) << keys[i];
+      }
     }
-    EXPECT_EQ((*read)[1], "row 198");
+    EXPECT_EQ((*views_->GetAll(backwards))[1], "row 198");
   }
   EXPECT_THAT(*views_->GetAll({}), IsEmpty());
 }
