@@ -32,6 +32,9 @@ constexpr std::size_t kNameDigits = 6;
 
 // What bounds the memory of one generation, whatever its size on disk.
 constexpr std::size_t kBlockCacheBytes = std::size_t{128} << 20;
+// Four parts of the cache, each with a lock. RocksDB would cut it in 64, and whole filters, of a
+// MiB or two each, would drive each other out of so small a part: a look-up then reads them again.
+constexpr int kBlockCacheShardBits = 2;
 // Two of them a family, which are flushed together: a request takes a quarter of its rows' room.
 // Smaller ones are compacted more often than they fit a cache better.
 constexpr std::size_t kWriteBufferBytes = std::size_t{64} << 20;
@@ -174,7 +177,8 @@ absl::StatusOr<std::shared_ptr<Views>> Views::Open(const std::string& directory,
 }
 
 absl::Status Views::OpenDatabase(Mode mode) {
-  const rocksdb::ColumnFamilyOptions family = FamilyOptions(rocksdb::NewLRUCache(kBlockCacheBytes));
+  const rocksdb::ColumnFamilyOptions family =
+      FamilyOptions(rocksdb::NewLRUCache(kBlockCacheBytes, kBlockCacheShardBits));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
