@@ -116,7 +116,6 @@ absl::Status MeasureAsOf(Session& session) {
     session.measured().Add("asof_p99", past_us / now_us);
     session.measured().Note("asof_p99", absl::StrCat(Milliseconds(past_us, now_us), ", ",
                                                      past->commands, " positions"));
-    // One round of five is mostly far above the others.
     Session::Say(absl::StrCat("  as of, round ", round + 1, " of ", session.options().rounds, ": ",
                               past_us / now_us));
   }
