@@ -72,6 +72,21 @@ bool SamePlace(const Posting& a, const Posting& b) {
   return SameYear(a, b) && a.ledger == b.ledger && a.basis == b.basis;
 }
 
+// Adds each posting to the row of its envelope and year, which `row_of` finds; nullptr: to none.
+// The postings of one row mostly follow each other.
+template <class RowOf>
+absl::Status AddToRows(std::span<const Posting> postings, RowOf row_of) {
+  decltype(row_of(postings.front())) row = nullptr;
+  const Posting* before = nullptr;
+  for (const Posting& posting : postings) {
+    if (before == nullptr || !SameYear(*before, posting)) row = row_of(posting);
+    before = &posting;
+    if (row == nullptr) continue;
+    if (absl::Status added = row->Add(posting); !added.ok()) return added;
+  }
+  return absl::OkStatus();
+}
+
 // The legs of one place stand together in a list and sum to zero.
 absl::Status CheckBalanced(const PostingList& postings) {
   absl::int128 sum = 0;
@@ -325,37 +340,29 @@ absl::Status Books::Post(const events::v1::Event& event, store::Position positio
 
 absl::Status Books::PostAll(std::string_view agreement_id, std::span<const Posting> postings,
                             store::Position position) {
-  Balances* balances = nullptr;
-  const Posting* before = nullptr;
-  for (const Posting& posting : postings) {
-    if (before == nullptr || !SameYear(*before, posting)) {
-      balances = &balances_.Mutable(
-          BalancesKey(agreement_id, posting.envelope_id, posting.fiscal_year), position,
-          [this](const std::string& key) { return Load<Balances>(key); });
-    }
-    before = &posting;
-    if (absl::Status added = balances->Add(posting); !added.ok()) return added;
-  }
+  const auto row_of = [&](const Posting& posting) {
+    return &balances_.Mutable(BalancesKey(agreement_id, posting.envelope_id, posting.fiscal_year),
+                              position,
+                              [this](const std::string& key) { return Load<Balances>(key); });
+  };
+  if (absl::Status added = AddToRows(postings, row_of); !added.ok()) return added;
   return PostToBodies(agreement_id, postings, position);
 }
 
 absl::Status Books::PostToBodies(std::string_view agreement_id, std::span<const Posting> postings,
                                  store::Position position) {
-  BodyYear* sums = nullptr;
-  const Posting* before = nullptr;
-  for (const Posting& posting : postings) {
-    if (before == nullptr || !SameYear(*before, posting)) {
-      sums = MutableBodyYear(agreement_id, posting.envelope_id, posting.fiscal_year, position);
-      if (sums == nullptr && history_ == History::kWhole) {
-        return absl::InternalError(
-            absl::StrCat("no envelope ", std::string(posting.envelope_id), " to post to"));
-      }
+  absl::Status status;
+  const auto row_of = [&](const Posting& posting) {
+    BodyYear* const sums =
+        MutableBodyYear(agreement_id, posting.envelope_id, posting.fiscal_year, position);
+    if (sums == nullptr && history_ == History::kWhole) {
+      status = absl::InternalError(
+          absl::StrCat("no envelope ", std::string(posting.envelope_id), " to post to"));
     }
-    before = &posting;
-    if (sums == nullptr) continue;
-    if (absl::Status added = sums->Add(posting); !added.ok()) return added;
-  }
-  return absl::OkStatus();
+    return sums;
+  };
+  if (absl::Status added = AddToRows(postings, row_of); !added.ok()) return added;
+  return status;
 }
 
 // nullptr: there is no such envelope.

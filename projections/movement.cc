@@ -192,32 +192,6 @@ bool ReadPaid(std::string_view bytes, MovedAmount amount, Movement& movement) {
 
 }  // namespace
 
-void Post(const MovedAmount& amount, PostingList& list) {
-  const EntryHead head{.fiscal_year = amount.fiscal_year, .late = amount.late};
-  switch (amount.kind) {
-    case Kind::kEngaged:
-      return Post(head,
-                  EngagedLine{.envelope_id = amount.envelope_id,
-                              .product_id = amount.product_id,
-                              .amount_cents = amount.cents},
-                  list);
-    case Kind::kRequested:
-      return Post(
-          head,
-          PaymentHold{.paying_envelope_id = amount.paying_envelope_id, .net_cents = amount.cents},
-          list);
-    case Kind::kPaid:
-      return Post(head,
-                  Payment{.line_envelope_id = amount.envelope_id,
-                          .paying_envelope_id = amount.paying_envelope_id,
-                          .product_id = amount.product_id,
-                          .origin_year = amount.origin_year,
-                          .hold_year = amount.hold_year,
-                          .net_cents = amount.cents},
-                  list);
-  }
-}
-
 bool ReadMovement(std::string_view bytes, Movement& movement) {
   using Event = events::v1::Event;
   constexpr std::uint64_t kOfEachEvent =

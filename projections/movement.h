@@ -16,23 +16,6 @@
 
 namespace denier::projections {
 
-// An amount, and all that decides where it is posted. What is posted is proportional to the amount,
-// so that of amounts that differ in nothing else the sum may be posted instead.
-struct MovedAmount {
-  enum class Kind : std::uint8_t { kEngaged, kRequested, kPaid };
-  Kind kind = Kind::kEngaged;
-  bool late = false;  // has a LateEntry
-  int fiscal_year = 0;
-  int origin_year = 0;                       // of a payment's line
-  int hold_year = 0;                         // of a payment
-  std::string_view envelope_id = {};         // of the line; empty of a request
-  std::string_view paying_envelope_id = {};  // of a request and a payment
-  std::string_view product_id = {};
-  std::int64_t cents = 0;
-};
-
-void Post(const MovedAmount& amount, PostingList& list);
-
 // The views point into the event's bytes.
 struct Movement {
   std::string_view agreement_id;

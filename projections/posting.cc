@@ -32,13 +32,9 @@ Ledger LedgerOf(CreditKind kind) {
   return kind == events::v1::CREDIT_KIND_AE ? Ledger::kAe : Ledger::kCp;
 }
 
-EntryHead HeadOf(const Event& event) {
-  return {.fiscal_year = event.fiscal_year(), .late = event.has_late_entry()};
-}
-
 // What an entry draws on: the available credits; in a closed year what had lapsed there.
-Account PoolOf(const EntryHead& head) { return head.late ? Account::kLapsed : Account::kAvailable; }
-Account PoolOf(const Event& event) { return PoolOf(HeadOf(event)); }
+Account PoolOf(bool late) { return late ? Account::kLapsed : Account::kAvailable; }
+Account PoolOf(const Event& event) { return PoolOf(event.has_late_entry()); }
 
 // AE and CP of one envelope and year, from one account to another.
 void MoveBoth(PostingList& list, std::string_view envelope_id, int year, Account from, Account to,
@@ -100,10 +96,10 @@ void PostWithdrawn(PostingList& list, const Event& event, const events::v1::With
 }
 
 // CP leave the request's hold, or (when the hold was of another year, or gone) the year's own
-// credits.
-void PostConsumedCp(PostingList& list, const EntryHead& head, const Place& cp, int hold_year,
+// credits, which are in `pool`.
+void PostConsumedCp(PostingList& list, const Place& cp, Account pool, int hold_year,
                     std::int64_t cents) {
-  if (hold_year == head.fiscal_year) {
+  if (hold_year == cp.fiscal_year) {
     Move(list, cp, Account::kHeld, Account::kPaid, cents);
     return;
   }
@@ -111,7 +107,7 @@ void PostConsumedCp(PostingList& list, const EntryHead& head, const Place& cp, i
     Move(list, {cp.envelope_id, hold_year, Ledger::kCp}, Account::kHeld, Account::kAvailable,
          cents);
   }
-  Move(list, cp, PoolOf(head), Account::kPaid, cents);
+  Move(list, cp, pool, Account::kPaid, cents);
 }
 
 void PostPaidWithoutCommitment(PostingList& list, const Event& event,
@@ -120,7 +116,7 @@ void PostPaidWithoutCommitment(PostingList& list, const Event& event,
            fact.product_id()};
   Move(list, at, PoolOf(event), Account::kEngaged, fact.amount_cents());
   at.ledger = Ledger::kCp;
-  PostConsumedCp(list, HeadOf(event), at, fact.hold_year(), fact.amount_cents());
+  PostConsumedCp(list, at, PoolOf(event), fact.hold_year(), fact.amount_cents());
   at.ledger = Ledger::kOutstanding;
   Move(list, at, Account::kEngaged, Account::kPaid, fact.amount_cents());
 }
@@ -236,25 +232,33 @@ std::string_view Name(Account account) {
   return kNames[static_cast<std::size_t>(account)];
 }
 
-void Post(const EntryHead& head, const EngagedLine& line, PostingList& list) {
-  Place at{line.envelope_id, head.fiscal_year, Ledger::kAe, head.fiscal_year, line.product_id};
-  Move(list, at, line.early ? Account::kEarly : PoolOf(head), Account::kEngaged, line.amount_cents);
-  at.ledger = Ledger::kOutstanding;
-  Move(list, at, Account::kEngaged, Account::kOutstanding, line.amount_cents);
-}
-
-void Post(const EntryHead& head, const PaymentHold& hold, PostingList& list) {
-  Move(list, {hold.paying_envelope_id, head.fiscal_year, Ledger::kCp}, PoolOf(head), Account::kHeld,
-       hold.net_cents);
-}
-
-void Post(const EntryHead& head, const Payment& payment, PostingList& list) {
-  Place at{payment.paying_envelope_id, head.fiscal_year, Ledger::kCp, payment.origin_year,
-           payment.product_id};
-  PostConsumedCp(list, head, at, payment.hold_year, payment.net_cents);
-  at.envelope_id = payment.line_envelope_id;
-  at.ledger = Ledger::kOutstanding;
-  Move(list, at, Account::kOutstanding, Account::kPaid, payment.net_cents);
+void Post(const MovedAmount& amount, PostingList& list) {
+  Place at{amount.envelope_id, amount.fiscal_year, Ledger::kAe, amount.fiscal_year,
+           amount.product_id};
+  switch (amount.kind) {
+    case MovedAmount::Kind::kEngaged:
+    case MovedAmount::Kind::kEngagedEarly: {
+      const bool early = amount.kind == MovedAmount::Kind::kEngagedEarly;
+      Move(list, at, early ? Account::kEarly : PoolOf(amount.late), Account::kEngaged,
+           amount.cents);
+      at.ledger = Ledger::kOutstanding;
+      Move(list, at, Account::kEngaged, Account::kOutstanding, amount.cents);
+      break;
+    }
+    case MovedAmount::Kind::kRequested:
+      Move(list, {amount.paying_envelope_id, amount.fiscal_year, Ledger::kCp}, PoolOf(amount.late),
+           Account::kHeld, amount.cents);
+      break;
+    case MovedAmount::Kind::kPaid:
+      at.envelope_id = amount.paying_envelope_id;
+      at.ledger = Ledger::kCp;
+      at.origin_year = amount.origin_year;
+      PostConsumedCp(list, at, PoolOf(amount.late), amount.hold_year, amount.cents);
+      at.envelope_id = amount.envelope_id;
+      at.ledger = Ledger::kOutstanding;
+      Move(list, at, Account::kOutstanding, Account::kPaid, amount.cents);
+      break;
+  }
 }
 
 PostingList Postings(const Event& event) {
@@ -367,36 +371,43 @@ PostingList Postings(const Event& event) {
                  line.ae_available_cents(), line.cp_available_cents());
       }
       break;
-    case Event::kEngaged:
-      for (const auto& line : event.engaged().lines()) {
-        Post(HeadOf(event),
-             EngagedLine{.envelope_id = event.engaged().envelope_id(),
-                         .product_id = line.product_id(),
-                         .amount_cents = line.amount_cents(),
-                         .early = event.engaged().early()},
+    case Event::kEngaged: {
+      const auto& fact = event.engaged();
+      for (const auto& line : fact.lines()) {
+        Post({.kind = fact.early() ? MovedAmount::Kind::kEngagedEarly : MovedAmount::Kind::kEngaged,
+              .late = event.has_late_entry(),
+              .fiscal_year = year,
+              .envelope_id = fact.envelope_id(),
+              .product_id = line.product_id(),
+              .cents = line.amount_cents()},
              list);
       }
       break;
+    }
     case Event::kWithdrawn:
       PostWithdrawn(list, event, event.withdrawn());
       break;
     case Event::kPaymentRequested: {
       const auto& fact = event.payment_requested();
-      Post(HeadOf(event),
-           PaymentHold{.paying_envelope_id = fact.paying_envelope_id(),
-                       .net_cents = fact.net_cents()},
+      Post({.kind = MovedAmount::Kind::kRequested,
+            .late = event.has_late_entry(),
+            .fiscal_year = year,
+            .paying_envelope_id = fact.paying_envelope_id(),
+            .cents = fact.net_cents()},
            list);
       break;
     }
     case Event::kPaid: {
       const auto& fact = event.paid();
-      Post(HeadOf(event),
-           Payment{.line_envelope_id = fact.line_envelope_id(),
-                   .paying_envelope_id = fact.paying_envelope_id(),
-                   .product_id = fact.product_id(),
-                   .origin_year = fact.origin_year(),
-                   .hold_year = fact.hold_year(),
-                   .net_cents = fact.net_cents()},
+      Post({.kind = MovedAmount::Kind::kPaid,
+            .late = event.has_late_entry(),
+            .fiscal_year = year,
+            .origin_year = fact.origin_year(),
+            .hold_year = fact.hold_year(),
+            .envelope_id = fact.line_envelope_id(),
+            .paying_envelope_id = fact.paying_envelope_id(),
+            .product_id = fact.product_id(),
+            .cents = fact.net_cents()},
            list);
       break;
     }

@@ -74,34 +74,24 @@ using PostingList = absl::InlinedVector<Posting, 8>;
 // Any thread. Pure: depends on `event` alone.
 PostingList Postings(const events::v1::Event& event);
 
-// The facts that come by the million, as far as they move money: what Postings makes of theirs, for
-// whoever reads these fields alone (movement.h). Amounts in cents; the views must outlive the list.
-// What is posted is proportional to the amount: MovementSums adds amounts up, and posts the sums.
-struct EntryHead {
-  int fiscal_year = 0;
+// An amount of the facts that come by the million, and all that decides where it is posted: for
+// whoever reads these fields of an event alone (movement.h). What is posted is proportional to the
+// amount, so that of amounts that differ in nothing else the sum may be posted instead.
+struct MovedAmount {
+  enum class Kind : std::uint8_t { kEngaged, kEngagedEarly, kRequested, kPaid };
+  Kind kind = Kind::kEngaged;
   bool late = false;  // has a LateEntry
+  int fiscal_year = 0;
+  int origin_year = 0;                       // of a payment's line
+  int hold_year = 0;                         // of a payment
+  std::string_view envelope_id = {};         // of the line; empty of a request
+  std::string_view paying_envelope_id = {};  // of a request and a payment
+  std::string_view product_id = {};
+  std::int64_t cents = 0;
 };
-struct EngagedLine {
-  std::string_view envelope_id;
-  std::string_view product_id;
-  std::int64_t amount_cents = 0;
-  bool early = false;
-};
-struct PaymentHold {
-  std::string_view paying_envelope_id;
-  std::int64_t net_cents = 0;
-};
-struct Payment {
-  std::string_view line_envelope_id;
-  std::string_view paying_envelope_id;
-  std::string_view product_id;
-  int origin_year = 0;
-  int hold_year = 0;
-  std::int64_t net_cents = 0;
-};
-void Post(const EntryHead& head, const EngagedLine& line, PostingList& list);
-void Post(const EntryHead& head, const PaymentHold& hold, PostingList& list);
-void Post(const EntryHead& head, const Payment& payment, PostingList& list);
+
+// Adds what Postings makes of it to `list`, which the amount's text must outlive.
+void Post(const MovedAmount& amount, PostingList& list);
 
 }  // namespace denier::projections
 

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
@@ -29,6 +30,18 @@ std::string TimeText(std::chrono::system_clock::time_point now) {
   const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
   std::snprintf(text + size, sizeof text - size, ".%06dZ", static_cast<int>(us % 1'000'000));
   return text;
+}
+
+// As JSON has text: escaped, and what is not UTF-8 replaced. Nearly all text needs neither.
+void AppendQuoted(std::string_view text, std::string& line) {
+  const bool plain = std::ranges::all_of(
+      text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  if (plain) {
+    line.append("\"").append(text).append("\"");
+  } else {
+    line.append(
+        nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
 }
 
 const char* NameOf(ServerLog::Level level) {
@@ -72,15 +85,23 @@ ServerLog::ServerLog(std::shared_ptr<spdlog::details::thread_pool> writer,
 ServerLog::~ServerLog() = default;
 
 void ServerLog::Write(Level level, std::string_view event, std::initializer_list<LogField> fields) {
-  nlohmann::ordered_json line;
-  line["time"] = TimeText(std::chrono::system_clock::now());
-  line["level"] = NameOf(level);
-  line["event"] = event;
+  std::string line;
+  line.reserve(320);
+  line.append(R"({"time":")").append(TimeText(std::chrono::system_clock::now()));
+  line.append(R"(","level":")").append(NameOf(level)).append(R"(","event":)");
+  AppendQuoted(event, line);
   for (const LogField& field : fields) {
-    std::visit([&](const auto& value) { line[std::string(field.name)] = value; }, field.value);
+    line.append(",");
+    AppendQuoted(field.name, line);
+    line.append(":");
+    if (const auto* text = std::get_if<std::string_view>(&field.value)) {
+      AppendQuoted(*text, line);
+    } else {
+      line.append(std::to_string(std::get<std::int64_t>(field.value)));
+    }
   }
-  logger_->log(spdlog::level::info,
-               line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  line.append("}");
+  logger_->log(spdlog::level::info, line);
 }
 
 std::int64_t ServerLog::lost_lines() const {

@@ -236,18 +236,17 @@ Cursor Views::cursor() const {
   return cursor_;
 }
 
-absl::Status Views::Commit(Write&& write, const Cursor& cursor) {
+absl::Status Views::Commit(Write write, const Cursor& cursor) {
   if (const Position at = this->cursor().next; cursor.next <= at) {
     return absl::InternalError("views in " + directory_ + ": commit of cursor " +
                                std::to_string(cursor.next) + " onto cursor " + std::to_string(at));
   }
-  Write taken = std::move(write);
   // The later one of a key's rows stays the later one.
-  std::ranges::stable_sort(taken.rows_, {}, &std::pair<std::string, std::string>::first);
-  std::ranges::stable_sort(taken.requests_, {}, &std::pair<std::string, Position>::first);
+  std::ranges::stable_sort(write.rows_, {}, &std::pair<std::string, std::string>::first);
+  std::ranges::stable_sort(write.requests_, {}, &std::pair<std::string, Position>::first);
   rocksdb::WriteBatch batch;
-  for (const auto& [key, row] : taken.rows_) batch.Put(rows_, key, row);
-  for (const auto& [key, position] : taken.requests_) {
+  for (const auto& [key, row] : write.rows_) batch.Put(rows_, key, row);
+  for (const auto& [key, position] : write.requests_) {
     batch.Put(requests_, key, EncodePosition(position));
   }
   batch.Put(cursors_, kCursorKey, EncodeCursor(cursor));

@@ -75,7 +75,7 @@ class Views : public std::enable_shared_from_this<Views> {
   // after the next Flush; closing without one loses it.
   // INTERNAL: `cursor` does not advance; nothing was written. DATA_LOSS: damage was met while rows
   // were merged in the background; nothing more can be written.
-  absl::Status Commit(Write&& write, const Cursor& cursor);
+  absl::Status Commit(Write write, const Cursor& cursor);
 
   // Makes everything up to cursor() durable. The runner calls it every 200,000 events at the
   // latest, which bounds what a restart has to fold again, and when it stops.

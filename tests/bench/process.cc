@@ -131,6 +131,8 @@ absl::Status CopyDataFolder(const std::string& from, const std::string& to) {
     }
     if (error) break;
   }
+  // What is measured next is not to wait for the disk to write this.
+  sync();
   if (!error) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("copying ", from, ": ", error.message()));
 }

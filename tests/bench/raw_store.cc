@@ -160,6 +160,22 @@ absl::Status Compact(const std::string& data) {
   return absl::OkStatus();
 }
 
+absl::Status Settle(const std::string& data) {
+  for (const std::string& path : {LogOf(data), RowsOf(data)}) {
+    const absl::StatusOr<Opened> opened = Opened::Open(path);
+    if (!opened.ok()) return opened.status();
+    rocksdb::DB& db = opened->db();
+    for (std::uint64_t pending = 1; pending > 0;) {
+      // Waits for the merges that run.
+      rocksdb::Status status = db.PauseBackgroundWork();
+      db.GetAggregatedIntProperty(rocksdb::DB::Properties::kCompactionPending, &pending);
+      if (status.ok()) status = db.ContinueBackgroundWork();
+      if (!status.ok()) return ToStatus(status);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<double> OpenBare(const std::string& data) {
   const auto begun = std::chrono::steady_clock::now();
   const absl::StatusOr<Opened> log = Opened::Open(LogOf(data));

@@ -33,6 +33,10 @@ class RawStore {
 // holds.
 absl::Status Compact(const std::string& data);
 
+// Lets RocksDB merge in the data folder of a stopped server what it merges by itself. It is behind
+// after a history that was written in one go, and would go on at each start of a copy.
+absl::Status Settle(const std::string& data);
+
 // Opens both databases of the data folder of a killed server and folds the events that the rows
 // miss. How long that took, in seconds.
 absl::StatusOr<double> OpenBare(const std::string& data);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/bench/raw_store.h"
 
 namespace denier::bench {
 namespace {
@@ -80,7 +81,8 @@ absl::StatusOr<const Prepared*> Session::Prepare(std::unique_ptr<Prepared>& prep
   if (!report.ok()) return report.status();
   if (absl::Status wrong = Compare(*report, made->history.totals); !wrong.ok()) return wrong;
   if (absl::Status stopped = (*server)->Stop(); !stopped.ok()) return stopped;
-  Say("the rows are made, and right");
+  if (absl::Status settled = Settle(made->folder); !settled.ok()) return settled;
+  Say("the rows are made, and right, and RocksDB has merged them");
   prepared = std::move(made);
   return prepared.get();
 }
