@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "store/batch_order.h"
 #include "store/data_directory.h"
 #include "store/encoding.h"
 
@@ -347,10 +348,12 @@ absl::Status Log::OpenForWriting() {
 absl::Status Log::OpenFamilies(bool for_writing) {
   CloseFamilies();
   const rocksdb::Options options = RocksDbOptions();
+  rocksdb::ColumnFamilyOptions of_batches = options;
+  of_batches.comparator = BatchOrder();
   std::vector<std::string> names;
   rocksdb::DB::ListColumnFamilies(options, path_, &names).PermitUncheckedError();
   std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-      {rocksdb::kDefaultColumnFamilyName, options}};
+      {rocksdb::kDefaultColumnFamilyName, of_batches}};
   if (for_writing || std::ranges::find(names, kNodesFamily) != names.end()) {
     families.emplace_back(kNodesFamily, options);
   }

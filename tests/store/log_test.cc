@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/perf_context.h>
+#include <rocksdb/perf_level.h>
 
 #include <algorithm>
 #include <atomic>
@@ -237,6 +239,26 @@ TEST_F(LogTest, ReadsFromInsideABatch) {
   EXPECT_EQ((*batch)->first, 4u);
   EXPECT_EQ((*batch)->head, *log_->HeadAt(10));
   EXPECT_EQ(reader.position(), 10u);
+}
+
+// Large batches have a block each: the one after it is not to be read for nothing.
+TEST_F(LogTest, AnEventInsideABatchIsFoundWithTheBlocksOfItsFirstOne) {
+  Open();
+  AppendUpTo(5'000, 1'000);
+  Reopen();
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  const auto blocks_of = [&](Position position) {
+    const rocksdb::PerfContext& counters = *rocksdb::get_perf_context();
+    rocksdb::get_perf_context()->Reset();
+    EXPECT_EQ(log_->Read(position).value(), EventAt(position));
+    return counters.block_read_count + counters.block_cache_hit_count;
+  };
+  const auto blocks = blocks_of(1'000);
+  EXPECT_GT(blocks, 0);
+  for (const Position position : {1'001, 1'700, 1'999, 2'999, 4'500}) {
+    EXPECT_EQ(blocks_of(position), blocks) << position;
+  }
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
 }
 
 TEST_F(LogTest, AReaderFollowsTheLogAsItGrows) {
