@@ -168,7 +168,9 @@ absl::Status Settle(const std::string& data) {
     for (std::uint64_t pending = 1; pending > 0;) {
       // Waits for the merges that run.
       rocksdb::Status status = db.PauseBackgroundWork();
-      db.GetAggregatedIntProperty(rocksdb::DB::Properties::kCompactionPending, &pending);
+      if (!db.GetAggregatedIntProperty(rocksdb::DB::Properties::kCompactionPending, &pending)) {
+        return absl::InternalError("raw RocksDB: it does not say what it has to merge");
+      }
       if (status.ok()) status = db.ContinueBackgroundWork();
       if (!status.ok()) return ToStatus(status);
     }
