@@ -7,6 +7,7 @@
 #include <grpcpp/resource_quota.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -498,9 +499,18 @@ void StopOnSignals(sigset_t signals) {
   }
 }
 
+// A thread of this process that is woken waits for its turn, instead of taking the processor from
+// the one that woke it, often to wait at once for a lock that the other holds. Of the threads that
+// this one starts, too; false: not allowed.
+bool BecomeBatch() {
+  const sched_param no_priority{};
+  return sched_setscheduler(0, SCHED_BATCH, &no_priority) == 0;
+}
+
 }  // namespace
 
 int RunServer(const ServerOptions& options) {
+  const bool batch = BecomeBatch();
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -512,6 +522,10 @@ int RunServer(const ServerOptions& options) {
   if (!log.ok()) {
     std::fprintf(stderr, "denierd: %s\n", std::string(TextOf(log.status())).c_str());
     return 1;
+  }
+  if (!batch) {
+    (*log)->Write(ServerLog::Level::kWarning, "scheduling",
+                  {{"message", "the system refuses the scheduling policy SCHED_BATCH"}});
   }
   grpc_words = log->get();
   gpr_set_log_function(WriteGrpcWords);

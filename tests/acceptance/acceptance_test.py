@@ -199,6 +199,15 @@ class TheLogAlone(unittest.TestCase):
         self.assertEqual(self.reports(), before)
 
 
+class Threads(unittest.TestCase):
+    def test_those_of_a_server_do_not_take_the_processor_from_each_other(self):
+        server = Server()
+        self.addCleanup(server.close)
+        policies = {os.sched_getscheduler(int(thread))
+                    for thread in os.listdir(f"/proc/{server.process.pid}/task")}
+        self.assertEqual(policies, {os.SCHED_BATCH})
+
+
 class OneCent(unittest.TestCase):
     def test_a_payment_that_is_a_cent_less_moves_the_report_by_that_cent(self):
         lines = history()
