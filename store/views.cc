@@ -122,6 +122,9 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   options.avoid_flush_during_shutdown = true;
   options.max_open_files = kMaxOpenFiles;
   options.max_file_opening_threads = 1;  // more of them take longer to start than to open files
+  // Or each start reads the properties of some forty files, to weigh deletions that there are none
+  // of.
+  options.skip_stats_update_on_db_open = true;
   options.info_log_level = rocksdb::WARN_LEVEL;
   options.keep_log_file_num = 2;
   options.stats_dump_period_sec = 0;
