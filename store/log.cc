@@ -296,6 +296,7 @@ rocksdb::Options Log::RocksDbOptions() const {
   options.compression = rocksdb::kLZ4Compression;
 
   options.max_open_files = 256;
+  options.max_file_opening_threads = 1;  // more of them take longer to start than to open files
   options.skip_stats_update_on_db_open = true;
   options.info_log_level = rocksdb::WARN_LEVEL;
   options.keep_log_file_num = 2;
@@ -639,7 +640,7 @@ absl::StatusOr<std::string> Log::Read(Position position) const {
 }
 
 Log::Reader::Reader(const Log& log, Position from, const rocksdb::ReadOptions& options)
-    : log_(&log), next_(from), options_(options) {}
+    : log_(&log), next_(from), begins_batch_(from == 0), options_(options) {}
 
 absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
   const Position end = log_->head().next;
@@ -647,9 +648,17 @@ absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
     it_.reset();  // a reader that waits holds no files
     return nullptr;
   }
+  if (it_ != nullptr && forward_) {
+    it_->Next();
+  } else if (it_ != nullptr) {
+    // To turn around, RocksDB would read the block again that it comes from.
+    Seek();
+  }
   // An iterator sees the log as it was when it was made.
-  if (it_ != nullptr) it_->Next();
-  if (it_ == nullptr || (!it_->Valid() && it_->status().ok())) SeekTo(next_);
+  if (it_ == nullptr || (!it_->Valid() && it_->status().ok())) {
+    it_.reset(log_->db_->NewIterator(options_));
+    Seek();
+  }
   const absl::Status parsed = Parse(end);
   if (!parsed.ok()) {
     it_.reset();
@@ -658,9 +667,14 @@ absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
   return &batch_;
 }
 
-void Log::Reader::SeekTo(Position position) {
-  it_.reset(log_->db_->NewIterator(options_));
-  it_->SeekForPrev(BatchKey(position));
+// To the batch that has the position next_.
+void Log::Reader::Seek() {
+  forward_ = begins_batch_;
+  if (begins_batch_) {
+    it_->Seek(BatchKey(next_));
+  } else {
+    it_->SeekForPrev(BatchKey(next_));
+  }
 }
 
 // Makes batch_ of the value under it_, which must hold the position next_.
@@ -696,6 +710,7 @@ absl::Status Log::Reader::Parse(Position end) {
   batch_.first = next_;
   batch_.head = Head{after, header->root};
   next_ = after;
+  begins_batch_ = true;
   return absl::OkStatus();
 }
 

@@ -282,13 +282,15 @@ class Log::Reader {
   friend class Log;
   Reader(const Log& log, Position from, const rocksdb::ReadOptions& options);
 
-  void SeekTo(Position position);
+  void Seek();
   absl::Status Parse(Position end);
 
   const Log* log_;
   Position next_;
+  bool begins_batch_;  // that of next_ begins there; the first one may begin before
   rocksdb::ReadOptions options_;
   std::unique_ptr<rocksdb::Iterator> it_;  // on the batch last read; null at the end
+  bool forward_ = false;                   // it came there forwards
   StoredBatch batch_;
 };
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -19,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "tests/faults/held_disk.h"
 #include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
@@ -241,24 +243,42 @@ TEST_F(LogTest, ReadsFromInsideABatch) {
   EXPECT_EQ(reader.position(), 10u);
 }
 
+// Those of files alone, from the cache or from the disk.
+std::uint64_t BlocksReadBy(absl::FunctionRef<void()> read) {
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  rocksdb::get_perf_context()->Reset();
+  read();
+  const rocksdb::PerfContext& counters = *rocksdb::get_perf_context();
+  const std::uint64_t blocks = counters.block_read_count + counters.block_cache_hit_count;
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  return blocks;
+}
+
 // Large batches have a block each: the one after it is not to be read for nothing.
 TEST_F(LogTest, AnEventInsideABatchIsFoundWithTheBlocksOfItsFirstOne) {
   Open();
   AppendUpTo(5'000, 1'000);
   Reopen();
-  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
   const auto blocks_of = [&](Position position) {
-    const rocksdb::PerfContext& counters = *rocksdb::get_perf_context();
-    rocksdb::get_perf_context()->Reset();
-    EXPECT_EQ(log_->Read(position).value(), EventAt(position));
-    return counters.block_read_count + counters.block_cache_hit_count;
+    return BlocksReadBy([&] { EXPECT_EQ(log_->Read(position).value(), EventAt(position)); });
   };
-  const auto blocks = blocks_of(1'000);
-  EXPECT_GT(blocks, 0);
+  const std::uint64_t blocks = blocks_of(1'000);
+  EXPECT_GT(blocks, 0u);
   for (const Position position : {1'001, 1'700, 1'999, 2'999, 4'500}) {
     EXPECT_EQ(blocks_of(position), blocks) << position;
   }
-  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+}
+
+// Nor is the one before the second batch to be read again on the way there.
+TEST_F(LogTest, AReaderThatBeganInsideABatchReadsOneBlockForEachThatFollows) {
+  Open();
+  AppendUpTo(5'000, 1'000);
+  Reopen();
+  Log::Reader reader = log_->ReadFrom(1'700);
+  EXPECT_EQ((*reader.Next())->first, 1'700u);
+  for (const Position first : {2'000u, 3'000u, 4'000u}) {
+    EXPECT_EQ(BlocksReadBy([&] { EXPECT_EQ((*reader.Next())->first, first); }), 1u) << first;
+  }
 }
 
 TEST_F(LogTest, AReaderFollowsTheLogAsItGrows) {
