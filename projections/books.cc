@@ -235,11 +235,17 @@ const BodyYear& Books::BodyYearOf(std::string_view agreement_id, std::string_vie
 void Books::ForEachYear(std::string_view agreement_id, RowVisitor visit) const {
   const v1::Agreement* agreement = FindAgreement(agreement_id);
   if (agreement == nullptr) return;
-  visit(AgreementKey(agreement_id), SerializeRow(*agreement));
+  v1::Agreement without_envelopes = *agreement;
+  without_envelopes.clear_envelope_ids();
+  visit(AgreementKey(agreement_id), SerializeRow(without_envelopes));
+  ForEachBodyYear(*agreement, visit);
+}
+
+void Books::ForEachBodyYear(const v1::Agreement& agreement, RowVisitor visit) const {
   for (const std::string& body_id :
-       {agreement->delegating_body().body_id(), agreement->managing_body().body_id()}) {
-    for (const v1::YearStatus& year : agreement->years()) {
-      const std::string key = BodyYearKey(agreement_id, body_id, year.fiscal_year());
+       {agreement.delegating_body().body_id(), agreement.managing_body().body_id()}) {
+    for (const v1::YearStatus& year : agreement.years()) {
+      const std::string key = BodyYearKey(agreement.agreement_id(), body_id, year.fiscal_year());
       const BodyYear* sums =
           body_years_.Find(key, [this](const std::string& key) { return Load<BodyYear>(key); });
       if (sums != nullptr) visit(key, SerializeRow(*sums));
@@ -248,9 +254,10 @@ void Books::ForEachYear(std::string_view agreement_id, RowVisitor visit) const {
 }
 
 void Books::ForEachTotal(std::string_view agreement_id, RowVisitor visit) const {
-  ForEachYear(agreement_id, visit);
   const v1::Agreement* agreement = FindAgreement(agreement_id);
   if (agreement == nullptr) return;
+  visit(AgreementKey(agreement_id), SerializeRow(*agreement));
+  ForEachBodyYear(*agreement, visit);
   for (const std::string& envelope_id : agreement->envelope_ids()) {
     if (const v1::Envelope* envelope = FindEnvelope(agreement_id, envelope_id)) {
       visit(EnvelopeKey(agreement_id, envelope_id), SerializeRow(*envelope));

@@ -40,7 +40,7 @@
 namespace denier::projections {
 
 // Stored rows of another format are dropped and computed again from the log.
-inline constexpr int kRowFormat = 4;
+inline constexpr int kRowFormat = 5;
 
 // The balances of one envelope in one budget year, in cents. A balance is a sum of postings.
 class Balances {
@@ -157,7 +157,8 @@ class Books {
   bool WouldOverflow(std::string_view agreement_id, const PostingList& postings) const;
 
   // Calls `visit` for the rows of an agreement, of its envelopes, of their balances and of their
-  // sums by body, with their bytes; ForEachYear for those of the agreement and the sums alone.
+  // sums by body, with their bytes; ForEachYear for those of the sums and of the agreement alone,
+  // without the list of its envelopes.
   using RowVisitor = absl::FunctionRef<void(const std::string& key, const std::string& row)>;
   void ForEachTotal(std::string_view agreement_id, RowVisitor visit) const;
   void ForEachYear(std::string_view agreement_id, RowVisitor visit) const;
@@ -181,6 +182,7 @@ class Books {
 
   template <class Row>
   std::optional<Row> Load(const std::string& key) const;
+  void ForEachBodyYear(const v1::Agreement& agreement, RowVisitor visit) const;
   absl::Status CheckCovered(const events::v1::Event& event, const PostingList& postings) const;
   absl::Status Post(const events::v1::Event& event, store::Position position);
   BodyYear* MutableBodyYear(std::string_view agreement_id, std::string_view envelope_id,

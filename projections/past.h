@@ -27,7 +27,8 @@ namespace denier::projections {
 
 // Which rows a query needs.
 enum class Depth : std::uint8_t {
-  kYears,      // the agreement and the sums of its bodies: what the yearly execution is made from
+  kYears,      // the agreement, without the list of its envelopes, and the sums of its bodies: what
+               // the yearly execution is made from
   kTotals,     // the agreement, its envelopes and their balances: what the reports are made from
   kRegisters,  // commitments and payment requests too, all in memory while the query runs
 };

@@ -20,12 +20,12 @@ namespace denier::projections {
 // years grows to some 700 KB, compressed to a quarter: hence some eleven bytes an event.
 inline constexpr std::int64_t kEventsASnapshot = 16'384;
 
-// Likewise for the sums by body alone, of some 4 KB; a plan makes one too, because its lines
+// Likewise for the sums by body alone, of some KB; a plan makes one too, because its lines
 // replace those of rows that are not among them (years_fold.h).
-inline constexpr std::int64_t kEventsAYearsSnapshot = 256;
+inline constexpr std::int64_t kEventsAYearsSnapshot = 128;
 
 // The row (views::v1::TotalsSnapshot) of the agreement as `books` have it: all its totals, or the
-// sums by body alone.
+// sums by body and itself without the list of its envelopes.
 std::string TotalsSnapshot(const Books& books, std::string_view agreement_id);
 std::string YearsSnapshot(const Books& books, std::string_view agreement_id);
 

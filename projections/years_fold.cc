@@ -63,9 +63,7 @@ absl::Status YearsFold::FoldWhole(std::string_view bytes, Position position) {
 
 absl::Status YearsFold::TakeRows(
     absl::FunctionRef<void(const std::string& key, const std::string& row)> put) {
-  books_.TakeChanges([&](const std::string& key, const std::string& row) {
-    if (IsAgreementKey(key) || IsBodyYearKey(key)) put(key, row);
-  });
+  books_.ForEachYear(agreement_id_, put);
   return books_.status();
 }
 

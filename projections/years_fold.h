@@ -1,6 +1,6 @@
-// The agreement and the sums of its bodies by year (body_year.h), folded from the events since a
-// snapshot of them, without the balances of any envelope: what a yearly execution as of a past
-// moment is made from.
+// The agreement, without the list of its envelopes, and the sums of its bodies by year
+// (body_year.h), folded from the events since a snapshot of them, without the balances of any
+// envelope: what a yearly execution as of a past moment is made from.
 #ifndef DENIER_PROJECTIONS_YEARS_FOLD_H_
 #define DENIER_PROJECTIONS_YEARS_FOLD_H_
 
@@ -31,7 +31,8 @@ class YearsFold {
   // error the fold is undefined.
   absl::Status Add(std::string_view bytes, store::Position position);
 
-  // Calls `put` for the rows of the agreement and of the sums that changed, with their bytes.
+  // Calls `put` for the rows of the agreement, without the list of its envelopes, and of the sums,
+  // with their bytes.
   absl::Status TakeRows(
       absl::FunctionRef<void(const std::string& key, const std::string& row)> put);
 

@@ -26,6 +26,13 @@ using testing::HasSubstr;
 constexpr const char* kOther = "autre-convention";
 const auto kNever = [] { return false; };
 
+std::string WithoutEnvelopes(const std::string& agreement_row) {
+  v1::Agreement agreement;
+  EXPECT_TRUE(agreement.ParseFromString(agreement_row));
+  agreement.clear_envelope_ids();
+  return agreement.SerializeAsString();
+}
+
 // So many events of each of two agreements, which take turns: three envelopes, two years, a plan
 // now and then.
 std::vector<Event> HistoryOf(std::size_t events_each) {
@@ -165,6 +172,9 @@ TEST_F(PastTest, SumsByBodyAreThoseAmongTheTotals) {
       std::erase_if(*totals, [](const auto& row) {
         return !IsAgreementKey(row.first) && !IsBodyYearKey(row.first);
       });
+      for (auto& [key, row] : *totals) {
+        if (IsAgreementKey(key)) row = WithoutEnvelopes(row);
+      }
       ASSERT_EQ(*sums, *totals) << agreement << " at " << next;
     }
   }
