@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "projections/event_version.h"
+#include "projections/moment.h"
 #include "projections/row_keys.h"
 
 namespace denier::projections {
@@ -53,12 +53,12 @@ absl::Status YearsFold::Add(std::string_view bytes, Position position) {
 }
 
 absl::Status YearsFold::FoldWhole(std::string_view bytes, Position position) {
-  if (absl::Status decoded = DecodeEvent(bytes, position, event_); !decoded.ok()) return decoded;
-  if (event_.agreement_id() != agreement_id_) return absl::OkStatus();
-  if (event_.has_plan_imported()) return DoesNotFold(position, "no snapshot follows the plan");
-  absl::Status folded = books_.Fold(event_, position);
+  absl::Status folded = FoldIfCounts(bytes, position, agreement_id_, Moment(), event_, books_);
   if (!books_.status().ok()) return books_.status();
-  return folded.ok() ? folded : DoesNotFold(position, folded.message());
+  if (folded.ok() && event_.has_plan_imported() && event_.agreement_id() == agreement_id_) {
+    return DoesNotFold(position, "no snapshot follows the plan");
+  }
+  return folded;
 }
 
 absl::Status YearsFold::TakeRows(

@@ -7,7 +7,6 @@
 #include <grpcpp/resource_quota.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,6 +38,7 @@
 #include "services/principal.h"
 #include "services/query_service.h"
 #include "services/sequencer.h"
+#include "services/turns.h"
 #include "store/checkpoint.h"
 #include "store/data_directory.h"
 #include "store/log.h"
@@ -499,18 +499,10 @@ void StopOnSignals(sigset_t signals) {
   }
 }
 
-// A thread of this process that is woken waits for its turn, instead of taking the processor from
-// the one that woke it, often to wait at once for a lock that the other holds. Of the threads that
-// this one starts, too; false: not allowed.
-bool BecomeBatch() {
-  const sched_param no_priority{};
-  return sched_setscheduler(0, SCHED_BATCH, &no_priority) == 0;
-}
-
 }  // namespace
 
 int RunServer(const ServerOptions& options) {
-  const bool batch = BecomeBatch();
+  const bool in_turn = TakeTurns();
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -523,7 +515,7 @@ int RunServer(const ServerOptions& options) {
     std::fprintf(stderr, "denierd: %s\n", std::string(TextOf(log.status())).c_str());
     return 1;
   }
-  if (!batch) {
+  if (!in_turn) {
     (*log)->Write(ServerLog::Level::kWarning, "scheduling",
                   {{"message", "the system refuses the scheduling policy SCHED_BATCH"}});
   }

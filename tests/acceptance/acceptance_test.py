@@ -200,12 +200,18 @@ class TheLogAlone(unittest.TestCase):
 
 
 class Threads(unittest.TestCase):
-    def test_those_of_a_server_do_not_take_the_processor_from_each_other(self):
+    def test_those_of_a_server_take_turns_before_and_after_a_rebuild(self):
         server = Server()
         self.addCleanup(server.close)
-        policies = {os.sched_getscheduler(int(thread))
+
+        def policies():
+            return {os.sched_getscheduler(int(thread))
                     for thread in os.listdir(f"/proc/{server.process.pid}/task")}
-        self.assertEqual(policies, {os.SCHED_BATCH})
+
+        self.assertEqual(policies(), {os.SCHED_BATCH})
+        server.apply(history())
+        server.run("rebuild", principal="operator-1@OPS:operator")
+        self.assertEqual(policies(), {os.SCHED_BATCH})
 
 
 class OneCent(unittest.TestCase):
