@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "services/errors.h"
-#include "services/turns.h"
 
 namespace denier::services {
 namespace {
@@ -124,7 +123,6 @@ grpc::ServerUnaryReactor* AdminService::RebuildProjections(
 }
 
 grpc::Status AdminService::Rebuild(v1::RebuildProjectionsResponse& response) {
-  const NoTurns no_turns;
   const absl::StatusOr<projections::Runner::Rebuilt> rebuilt = runner_.Rebuild();
   if (!rebuilt.ok()) return StatusOfRebuild(rebuilt.status());
   if (!rebuilt->first_difference.empty()) {

@@ -38,7 +38,6 @@
 #include "services/principal.h"
 #include "services/query_service.h"
 #include "services/sequencer.h"
-#include "services/turns.h"
 #include "store/checkpoint.h"
 #include "store/data_directory.h"
 #include "store/log.h"
@@ -502,7 +501,6 @@ void StopOnSignals(sigset_t signals) {
 }  // namespace
 
 int RunServer(const ServerOptions& options) {
-  const bool in_turn = TakeTurns();
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -514,10 +512,6 @@ int RunServer(const ServerOptions& options) {
   if (!log.ok()) {
     std::fprintf(stderr, "denierd: %s\n", std::string(TextOf(log.status())).c_str());
     return 1;
-  }
-  if (!in_turn) {
-    (*log)->Write(ServerLog::Level::kWarning, "scheduling",
-                  {{"message", "the system refuses the scheduling policy SCHED_BATCH"}});
   }
   grpc_words = log->get();
   gpr_set_log_function(WriteGrpcWords);

@@ -199,21 +199,6 @@ class TheLogAlone(unittest.TestCase):
         self.assertEqual(self.reports(), before)
 
 
-class Threads(unittest.TestCase):
-    def test_those_of_a_server_take_turns_before_and_after_a_rebuild(self):
-        server = Server()
-        self.addCleanup(server.close)
-
-        def policies():
-            return {os.sched_getscheduler(int(thread))
-                    for thread in os.listdir(f"/proc/{server.process.pid}/task")}
-
-        self.assertEqual(policies(), {os.SCHED_BATCH})
-        server.apply(history())
-        server.run("rebuild", principal="operator-1@OPS:operator")
-        self.assertEqual(policies(), {os.SCHED_BATCH})
-
-
 class OneCent(unittest.TestCase):
     def test_a_payment_that_is_a_cent_less_moves_the_report_by_that_cent(self):
         lines = history()
