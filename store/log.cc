@@ -428,7 +428,7 @@ absl::Status Log::Recover(const Head& trusted) {
                                  " does not give the root that its batch carries"));
   }
 
-  Reader reader = ReadFrom(trusted.next);
+  Reader reader(*this, trusted.next, /*begins_batch=*/true, WithinPrefix(kBatchPrefix));
   while (true) {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
@@ -622,7 +622,7 @@ absl::StatusOr<Head> Log::HeadAt(Position next) const {
 }
 
 Log::Reader Log::ReadFrom(Position from) const {
-  return Reader(*this, from, WithinPrefix(kBatchPrefix));
+  return Reader(*this, from, /*begins_batch=*/from == 0, WithinPrefix(kBatchPrefix));
 }
 
 std::span<const std::string_view> StoredBatch::FirstOf(std::uint64_t most) const {
@@ -639,8 +639,9 @@ absl::StatusOr<std::string> Log::Read(Position position) const {
   return std::string((*batch)->events.front());
 }
 
-Log::Reader::Reader(const Log& log, Position from, const rocksdb::ReadOptions& options)
-    : log_(&log), next_(from), begins_batch_(from == 0), options_(options) {}
+Log::Reader::Reader(const Log& log, Position from, bool begins_batch,
+                    const rocksdb::ReadOptions& options)
+    : log_(&log), next_(from), begins_batch_(begins_batch), options_(options) {}
 
 absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
   const Position end = log_->head().next;

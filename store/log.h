@@ -280,7 +280,9 @@ class Log::Reader {
 
  private:
   friend class Log;
-  Reader(const Log& log, Position from, const rocksdb::ReadOptions& options);
+  // `begins_batch`: a batch is known to begin at `from`. It is read forwards then, and whatever
+  // lies between two batches is met.
+  Reader(const Log& log, Position from, bool begins_batch, const rocksdb::ReadOptions& options);
 
   void Seek();
   absl::Status Parse(Position end);

@@ -281,6 +281,20 @@ TEST_F(LogTest, AReaderThatBeganInsideABatchReadsOneBlockForEachThatFollows) {
   }
 }
 
+// Whatever lies between them: what comes after the trusted head is verified, not looked up.
+TEST_F(LogTest, ABatchAcrossTwoOthersIsDamageWhereTheLogIsVerified) {
+  Open();
+  AppendUpTo(40, 10);
+  const Head trusted = *log_->HeadAt(10);
+  const std::string path = folder_.path() + "/data/log";
+  Plant([](RawLog& log) {
+    std::string value;
+    const rocksdb::Status found = log.db().Get({}, std::string("b\0\0\0\0\0\0\0\x0a", 9), &value);
+    return found.ok() ? log.db().Put({}, std::string("b\0\0\0\0\0\0\0\x0b", 9), value) : found;
+  });
+  EXPECT_TRUE(absl::IsDataLoss(Log::OpenReadOnlyAt(path, trusted).status()));
+}
+
 TEST_F(LogTest, AReaderFollowsTheLogAsItGrows) {
   Open();
   Log::Reader reader = log_->ReadFrom(1);
