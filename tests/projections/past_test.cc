@@ -158,7 +158,7 @@ TEST_F(PastTest, SumsByBodyAreThoseAmongTheTotals) {
   std::mt19937 random(3);
   std::vector<Position> moments = {1, 2, 3, 4, 5, Events().size()};
   for (const std::string& key : KeysBelow(YearsSnapshotPrefix(kAgreement))) {
-    if (random() % 12 != 0) continue;
+    if (random() % 24 != 0) continue;
     for (const Position around : {0, 1, 2, 3}) {
       moments.push_back(std::min<Position>(NextOfKey(key) + around - 1, Events().size()));
     }
