@@ -22,6 +22,7 @@
 #include "store/batch.h"
 #include "store/log.h"
 #include "store/merkle.h"
+#include "tests/sanitized.h"
 #include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
 
@@ -231,7 +232,7 @@ TEST(ProofTest, GivesTheExampleOfTheStandard) {
 }
 
 TEST(ProofTest, AgreesWithTheDefinitionForEverySize) {
-  constexpr std::size_t kMost = 200;
+  constexpr std::size_t kMost = kSanitized ? 100 : 200;
   const Leaves leaves = Leaves::Of(kMost);
   for (std::size_t size = 1; size <= kMost; ++size) {
     const Head head = leaves.At(size);
@@ -291,7 +292,7 @@ std::vector<std::vector<Hash>> Spoiled(const std::vector<Hash>& path, const Hash
 }
 
 TEST(ProofTest, InclusionOfNothingElseIsVerified) {
-  constexpr std::size_t kMost = 40;
+  constexpr std::size_t kMost = kSanitized ? 24 : 40;
   const Leaves leaves = Leaves::Of(2 * kMost);
   for (std::size_t size = 1; size <= kMost; ++size) {
     const Hash root = leaves.At(size).root;
@@ -325,7 +326,7 @@ TEST(ProofTest, InclusionOfNothingElseIsVerified) {
 }
 
 TEST(ProofTest, ConsistencyOfNothingElseIsVerified) {
-  constexpr std::size_t kMost = 40;
+  constexpr std::size_t kMost = kSanitized ? 24 : 40;
   const Leaves leaves = Leaves::Of(kMost + 1);
   for (std::size_t size = 1; size <= kMost; ++size) {
     const Head later = leaves.At(size);
