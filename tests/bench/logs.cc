@@ -34,6 +34,8 @@ double SecondsSince(Clock::time_point begun) {
 }
 
 constexpr std::size_t kBatchEvents = 1000;
+// In a round: one takes half a second, and ledger, which has run before it, half a minute.
+constexpr int kReports = 5;
 
 // Batches of 1000 events as they stand in a log, cut out of the history in `data`.
 struct Batches {
@@ -360,19 +362,24 @@ absl::Status MeasureReport(Session& session) {
   std::filesystem::remove_all(folder + "/views");
 
   for (int round = 0; round < session.options().rounds; ++round) {
-    const auto denier = ReportFromLog(folder);
-    if (!denier.ok()) return denier.status();
-    if (absl::Status wrong = Compare(denier->report, history.totals); !wrong.ok()) return wrong;
+    std::vector<double> reports_seconds;
+    for (int i = 0; i < kReports; ++i) {
+      const auto made = ReportFromLog(folder);
+      if (!made.ok()) return made.status();
+      if (absl::Status wrong = Compare(made->report, history.totals); !wrong.ok()) return wrong;
+      reports_seconds.push_back(made->seconds);
+    }
+    const double denier_seconds = Median(std::move(reports_seconds));
 
     const auto ledger = RunLedger(*journal);
     if (!ledger.ok()) return ledger.status();
     if (absl::Status wrong = CompareAccounts(ledger->cents, history.totals); !wrong.ok()) {
       return wrong;
     }
-    session.measured().Add("report_vs_ledger", ledger->seconds / denier->seconds);
+    session.measured().Add("report_vs_ledger", ledger->seconds / denier_seconds);
     std::array<char, 96> text{};
     std::snprintf(text.data(), text.size(), "last round here: %.2f s against %.1f s",
-                  denier->seconds, ledger->seconds);
+                  denier_seconds, ledger->seconds);
     session.measured().Note("report_vs_ledger", text.data());
     Session::Say(absl::StrCat("  report, round ", round + 1, " of ", session.options().rounds));
   }
