@@ -1,6 +1,6 @@
-// Whether a sanitizer looks on. It looks for faults of memory and of threads, at a tenth of the
-// speed: what meets the same code again and again does so less often there. How much is tried for
-// its own sake is what the release build tries.
+// Whether a sanitizer looks on. It looks for faults of memory and of threads, and slows everything
+// down: what meets the same code again and again does so less often there. The release build tries
+// all of it.
 #ifndef DENIER_TESTS_SANITIZED_H_
 #define DENIER_TESTS_SANITIZED_H_
 
