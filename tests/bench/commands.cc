@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,8 +24,17 @@ std::string Rates(double denier, double against) {
   return text.data();
 }
 
-void AddRates(Session& session, std::string_view figure, const Load& denier, const Load& against) {
+// What AddBound says of the durable echo.
+constexpr std::string_view kDurableEcho =
+    "an echo that puts what waits into RocksDB and syncs it, and nothing else";
+constexpr std::string_view kDurableEchoWithRows =
+    "an echo that does so, and puts two rows a command where it can be found again";
+
+// `durable` is the durable echo's.
+void AddRates(Session& session, std::string_view figure, const Load& denier, const Load& against,
+              const Load& durable, std::string_view durable_is = kDurableEcho) {
   session.measured().Add(figure, denier.rate() / against.rate());
+  session.measured().AddBound(figure, durable.rate() / against.rate(), durable_is);
   session.measured().Note(figure, Rates(denier.rate(), against.rate()));
 }
 
@@ -47,6 +57,8 @@ absl::StatusOr<double> MedianPut(RawStore& store, std::string_view event, const 
 absl::Status MeasureUnary(Session& session) {
   const auto echo = session.Echo();
   if (!echo.ok()) return echo.status();
+  const auto durable_echo = session.DurableEcho();
+  if (!durable_echo.ok()) return durable_echo.status();
   const auto prepared = session.ShortHistory();
   if (!prepared.ok()) return prepared.status();
   const auto trial = Trial::Start(session, **prepared);
@@ -62,30 +74,40 @@ absl::Status MeasureUnary(Session& session) {
     if (!denier.ok()) return denier.status();
     const auto bare = (*echo)->Unary("Engage", request, Session::kInFlight, {.elapsed = time});
     if (!bare.ok()) return bare.status();
+    const auto durable =
+        (*durable_echo)->Unary("Engage", request, Session::kInFlight, {.elapsed = time});
+    if (!durable.ok()) return durable.status();
     const auto other = (*postgres)->Engage(time);
     if (!other.ok()) return other.status();
     if (round == 0) continue;  // to warm up
-    AddRates(session, "unary_vs_echo", *denier, *bare);
-    AddRates(session, "unary_vs_postgres", *denier, *other);
+    AddRates(session, "unary_vs_echo", *denier, *bare, *durable);
+    AddRates(session, "unary_vs_postgres", *denier, *other, *durable);
   }
   if (absl::Status wrong = (*postgres)->Check(); !wrong.ok()) return wrong;
   return (*trial)->Check();
 }
 
 absl::Status MeasureHot(Session& session) {
+  const auto durable_echo = session.DurableEcho();
+  if (!durable_echo.ok()) return durable_echo.status();
   const auto prepared = session.ShortHistory();
   if (!prepared.ok()) return prepared.status();
   const auto trial = Trial::Start(session, **prepared);
   if (!trial.ok()) return trial.status();
   const auto postgres = PostgresTrial::Start(session);
   if (!postgres.ok()) return postgres.status();
+  const EngageCommands commands(session.FreshLoadName(), /*hot=*/true);
+  const auto request = [&](std::uint64_t number) { return commands.Unary(number); };
   const duration<double> time(session.options().load_seconds);
   for (int round = 0; round <= session.options().rounds; ++round) {
     const auto denier = (*trial)->Engage(Session::kInFlight, {.elapsed = time}, /*hot=*/true);
     if (!denier.ok()) return denier.status();
+    const auto durable =
+        (*durable_echo)->Unary("Engage", request, Session::kInFlight, {.elapsed = time});
+    if (!durable.ok()) return durable.status();
     const auto other = (*postgres)->Engage(time, /*hot=*/true);
     if (!other.ok()) return other.status();
-    if (round > 0) AddRates(session, "hot_vs_postgres", *denier, *other);
+    if (round > 0) AddRates(session, "hot_vs_postgres", *denier, *other, *durable);
   }
   if (absl::Status wrong = (*postgres)->Check(); !wrong.ok()) return wrong;
   return (*trial)->Check();
@@ -94,6 +116,8 @@ absl::Status MeasureHot(Session& session) {
 absl::Status MeasureSingle(Session& session) {
   const auto echo = session.Echo();
   if (!echo.ok()) return echo.status();
+  const auto durable_echo = session.DurableEcho();
+  if (!durable_echo.ok()) return durable_echo.status();
   const auto prepared = session.ShortHistory();
   if (!prepared.ok()) return prepared.status();
   const auto trial = Trial::Start(session, **prepared);
@@ -101,8 +125,7 @@ absl::Status MeasureSingle(Session& session) {
   auto store = RawStore::Create((*prepared)->folder, session.FreshPath("raw"));
   if (!store.ok()) return store.status();
   // What Denier writes for one command: the batch's header, and its event.
-  const auto event_bytes = (*prepared)->history.event_bytes / (*prepared)->history.events;
-  const std::string event(36 + 4 + event_bytes, 'x');
+  const std::string event(36 + 4 + (*prepared)->history.bytes_per_event(), 'x');
   std::uint64_t key = 0;
   const EngageCommands commands(session.FreshLoadName());
   const auto request = [&](std::uint64_t number) { return commands.Unary(number); };
@@ -114,6 +137,8 @@ absl::Status MeasureSingle(Session& session) {
     if (!denier.ok()) return denier.status();
     auto bare = (*echo)->Unary("Engage", request, 1, until, /*keep_latencies=*/true);
     if (!bare.ok()) return bare.status();
+    auto durable = (*durable_echo)->Unary("Engage", request, 1, until, /*keep_latencies=*/true);
+    if (!durable.ok()) return durable.status();
     // As long as the calls: the disk has its slow spells.
     const auto put_us = MedianPut(*store, event, until, key);
     if (!put_us.ok()) return put_us.status();
@@ -121,6 +146,9 @@ absl::Status MeasureSingle(Session& session) {
     const double denier_us = Median(std::move(denier->latencies_us));
     const double echo_us = Median(std::move(bare->latencies_us));
     session.measured().Add("single_latency", denier_us / (echo_us + *put_us));
+    session.measured().AddBound("single_latency",
+                                Median(std::move(durable->latencies_us)) / (echo_us + *put_us),
+                                kDurableEcho);
     std::array<char, 96> text{};
     std::snprintf(text.data(), text.size(), "last round here: %.0f us against %.0f + %.0f us",
                   denier_us, echo_us, *put_us);
@@ -132,6 +160,8 @@ absl::Status MeasureSingle(Session& session) {
 absl::Status MeasureStream(Session& session) {
   const auto echo = session.Echo();
   if (!echo.ok()) return echo.status();
+  const auto durable_echo = session.DurableEcho();
+  if (!durable_echo.ok()) return durable_echo.status();
   const auto prepared = session.ShortHistory();
   if (!prepared.ok()) return prepared.status();
   const auto postgres = PostgresTrial::Start(session);
@@ -150,10 +180,13 @@ absl::Status MeasureStream(Session& session) {
     const auto bare =
         (*echo)->Stream(commands, 0, Session::kMessagesInFlight, {.elapsed = short_time});
     if (!bare.ok()) return bare.status();
+    const auto durable =
+        (*durable_echo)->Stream(commands, 0, Session::kMessagesInFlight, {.elapsed = short_time});
+    if (!durable.ok()) return durable.status();
     const auto other = (*postgres)->EngageStreamed(short_time);
     if (!other.ok()) return other.status();
-    AddRates(session, "stream_vs_echo", *denier, *bare);
-    AddRates(session, "stream_vs_postgres", *denier, *other);
+    AddRates(session, "stream_vs_echo", *denier, *bare, *durable, kDurableEchoWithRows);
+    AddRates(session, "stream_vs_postgres", *denier, *other, *durable, kDurableEchoWithRows);
     Session::Say(absl::StrCat("  stream, round ", round + 1, " of ", session.options().rounds));
   }
   return (*postgres)->Check();

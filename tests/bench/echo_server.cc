@@ -2,13 +2,19 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <condition_variable>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "denier/v1/command_service.grpc.pb.h"
 #include "denier/v1/query_service.grpc.pb.h"
@@ -24,47 +30,125 @@ void Fill(v1::CommandResult& result) {
   result.set_etag("12345");
 }
 
+// Makes commands durable and has them answered. Two threads take turns, so that one answers while
+// the other one writes. Lives until the process ends.
+class Writer {
+ public:
+  Writer(RawStore store, RawRows rows, std::size_t event_bytes)
+      : store_(std::move(store)), rows_(std::move(rows)), event_bytes_(event_bytes) {
+    for (int i = 0; i < 2; ++i) std::thread([this] { Work(); }).detach();
+  }
+
+  // Any thread; `answer` is called from one of the two. `with_rows`: they can be found again by
+  // then.
+  void Write(int commands, bool with_rows, std::function<void()> answer) {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.commands += static_cast<std::size_t>(commands);
+      if (with_rows) waiting_.rows += static_cast<std::size_t>(commands);
+      waiting_.answers.push_back(std::move(answer));
+    }
+    waits_.notify_one();
+  }
+
+ private:
+  void Work() {
+    while (true) {
+      Round round;
+      std::uint64_t first = 0;
+      {
+        const std::lock_guard turn(turn_);
+        {
+          std::unique_lock lock(mutex_);
+          waits_.wait(lock, [this] { return !waiting_.answers.empty(); });
+          round = std::exchange(waiting_, {});
+        }
+        first = std::exchange(next_, next_ + round.commands);
+        // As a batch: its header, and each event behind its size.
+        value_.resize(36 + round.commands * (4 + event_bytes_), 'x');
+        if (!store_.Put(first, value_).ok()) std::exit(1);
+      }
+      if (round.rows > 0 && !rows_.Put(first, round.rows).ok()) std::exit(1);
+      for (const auto& answer : round.answers) answer();
+    }
+  }
+
+  // What one sync makes durable.
+  struct Round {
+    std::size_t commands = 0;
+    std::size_t rows = 0;  // of so many of them
+    std::vector<std::function<void()>> answers;
+  };
+
+  std::mutex turn_;  // who holds it writes
+  RawStore store_;
+  RawRows rows_;
+  const std::size_t event_bytes_;
+  std::string value_;
+  std::uint64_t next_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable waits_;
+  Round waiting_;  // guarded by mutex_
+};
+
 // One ExecuteCommands call. The next message is read while the answer to the last one is written.
 class EchoStream final
     : public grpc::ServerBidiReactor<v1::ExecuteCommandsRequest, v1::ExecuteCommandsResponse> {
  public:
-  EchoStream() { StartRead(&request_); }
+  explicit EchoStream(Writer* writer) : writer_(writer) { StartRead(&request_); }
 
   void OnReadDone(bool ok) override {
+    if (!ok) {
+      After([this] { ended_ = true; });
+      return;
+    }
+    const int commands = request_.commands_size();
     {
       const std::lock_guard lock(mutex_);
-      if (ok) {
-        unanswered_.push_back(request_.commands_size());
+      if (writer_ == nullptr) {
+        unanswered_.push_back(commands);
       } else {
-        ended_ = true;
+        ++unwritten_;
       }
     }
-    if (ok) StartRead(&request_);
-    GoOn();
+    StartRead(&request_);
+    if (writer_ == nullptr) {
+      After([] {});
+    } else {
+      writer_->Write(commands, /*with_rows=*/true, [this, commands] {
+        After([&] {
+          --unwritten_;
+          unanswered_.push_back(commands);
+        });
+      });
+    }
   }
   void OnWriteDone(bool ok) override {
-    {
-      const std::lock_guard lock(mutex_);
+    After([&] {
       writing_ = false;
       if (!ok) unanswered_.clear();
-    }
-    GoOn();
+    });
   }
   void OnDone() override { delete this; }
 
  private:
-  void GoOn() {
+  // Makes a change, and what follows from it. Once the lock is gone another thread may end the
+  // call, but for what this one has begun.
+  template <typename Change>
+  void After(Change change) {
     int commands = 0;
     bool finish = false;
     {
       const std::lock_guard lock(mutex_);
+      change();
       if (writing_ || finished_) return;
       if (!unanswered_.empty()) {
         writing_ = true;
         commands = unanswered_.front();
         unanswered_.pop_front();
       }
-      finish = finished_ = !writing_ && ended_;
+      finish = finished_ = !writing_ && ended_ && unwritten_ == 0;
     }
     if (commands > 0) {
       response_.Clear();
@@ -74,10 +158,12 @@ class EchoStream final
     if (finish) Finish(grpc::Status::OK);
   }
 
+  Writer* const writer_;  // nullptr: answered at once
   v1::ExecuteCommandsRequest request_;
   v1::ExecuteCommandsResponse response_;
   std::mutex mutex_;
   // Guarded by mutex_:
+  int unwritten_ = 0;           // messages that the writer has
   std::deque<int> unanswered_;  // commands of each message
   bool writing_ = false;
   bool ended_ = false;
@@ -86,18 +172,27 @@ class EchoStream final
 
 class EchoCommands final : public v1::CommandService::CallbackService {
  public:
+  explicit EchoCommands(Writer* writer) : writer_(writer) {}
+
   grpc::ServerUnaryReactor* Engage(grpc::CallbackServerContext* context,
                                    const v1::EngageRequest* /*request*/,
                                    v1::EngageResponse* response) override {
     Fill(*response->mutable_result());
     auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
+    if (writer_ == nullptr) {
+      reactor->Finish(grpc::Status::OK);
+    } else {
+      writer_->Write(1, /*with_rows=*/false, [reactor] { reactor->Finish(grpc::Status::OK); });
+    }
     return reactor;
   }
   grpc::ServerBidiReactor<v1::ExecuteCommandsRequest, v1::ExecuteCommandsResponse>* ExecuteCommands(
       grpc::CallbackServerContext* /*context*/) override {
-    return new EchoStream();
+    return new EchoStream(writer_);
   }
+
+ private:
+  Writer* const writer_;  // nullptr: answered at once
 };
 
 class EchoQueries final : public v1::QueryService::CallbackService {
@@ -117,13 +212,11 @@ class EchoQueries final : public v1::QueryService::CallbackService {
   const v1::GetYearlyExecutionResponse& reply_;
 };
 
-}  // namespace
-
-void ServeEcho(const std::string& yearly_execution_file) {
+[[noreturn]] void Serve(const std::string& yearly_execution_file, Writer* writer) {
   v1::GetYearlyExecutionResponse yearly_execution;
   std::ifstream file(yearly_execution_file, std::ios::binary);
   if (!file || !yearly_execution.ParseFromIstream(&file)) std::exit(1);
-  EchoCommands commands;
+  EchoCommands commands(writer);
   EchoQueries queries(yearly_execution);
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(8 << 20);
@@ -137,6 +230,18 @@ void ServeEcho(const std::string& yearly_execution_file) {
   std::fflush(stdout);
   server->Wait();
   std::exit(0);
+}
+
+}  // namespace
+
+void ServeEcho(const std::string& yearly_execution_file) {
+  Serve(yearly_execution_file, /*writer=*/nullptr);
+}
+
+void ServeDurableEcho(const std::string& yearly_execution_file, RawStore store, RawRows rows,
+                      std::size_t event_bytes) {
+  Writer writer(std::move(store), std::move(rows), event_bytes);
+  Serve(yearly_execution_file, &writer);
 }
 
 }  // namespace denier::bench

@@ -62,6 +62,11 @@ std::string Number(double value) {
   return text.data();
 }
 
+std::string Spread(const std::vector<double>& rounds) {
+  const auto [least, most] = std::ranges::minmax(rounds);
+  return Number(least) + " .. " + Number(most);
+}
+
 std::string Line(std::string_view name, std::string_view value, std::string_view unit,
                  std::string_view spread, std::string_view goal, std::string_view met,
                  std::string_view sides) {
@@ -106,6 +111,13 @@ void Measured::Add(std::string_view figure, double value) {
   rounds_[std::string(figure)].push_back(value);
 }
 
+void Measured::AddBound(std::string_view figure, double value, std::string_view what) {
+  assert(FindFigure(figure) != nullptr);
+  Bound& bound = bounds_[std::string(figure)];
+  bound.rounds.push_back(value);
+  bound.what = what;
+}
+
 void Measured::Note(std::string_view figure, std::string text) {
   notes_[std::string(figure)] = std::move(text);
 }
@@ -134,12 +146,15 @@ std::string Measured::LinesOf(std::string_view name) const {
   if (rounds == rounds_.end()) return "";
   const Figure& figure = *FindFigure(name);
   const double value = Median(rounds->second);
-  const auto [least, most] = std::ranges::minmax(rounds->second);
-  std::string lines =
-      Line(figure.name, Number(value), figure.unit, Number(least) + " .. " + Number(most),
-           (figure.better == Better::kHigher ? ">= " : "<= ") + Number(figure.goal),
-           Met(figure, value) ? "met" : "short",
-           std::string(figure.denier) + " | " + std::string(figure.against));
+  std::string lines = Line(figure.name, Number(value), figure.unit, Spread(rounds->second),
+                           (figure.better == Better::kHigher ? ">= " : "<= ") + Number(figure.goal),
+                           Met(figure, value) ? "met" : "short",
+                           std::string(figure.denier) + " | " + std::string(figure.against));
+  if (const auto bound = bounds_.find(name); bound != bounds_.end()) {
+    lines += Line(figure.better == Better::kHigher ? "  at most" : "  at least",
+                  Number(Median(bound->second.rounds)), figure.unit, Spread(bound->second.rounds),
+                  "", "", bound->second.what);
+  }
   const auto note = notes_.find(name);
   if (note != notes_.end()) lines += "                      " + note->second + "\n";
   return lines;

@@ -35,6 +35,9 @@ class Measured {
  public:
   // One round's value of a figure that exists.
   void Add(std::string_view figure, double value);
+  // One round's value of what does nothing but what no program of this shape can leave out, held
+  // against the same: how near to the goal this machine lets anybody come. `what` says what it is.
+  void AddBound(std::string_view figure, double value, std::string_view what);
   // What the value was made from, for people: the absolute figures of this machine.
   void Note(std::string_view figure, std::string text);
 
@@ -43,7 +46,7 @@ class Measured {
 
   // {"figure": {"value": v, "goal": g, "better": "higher"|"lower", "unit": u}}
   std::string ToJson() const;
-  // For people: median, spread, goal, and whether it is met.
+  // For people: median, spread, goal, whether it is met, and the bound.
   std::string ToTable() const;
   // The lines of one figure in it; empty when it was not measured.
   std::string LinesOf(std::string_view figure) const;
@@ -51,6 +54,11 @@ class Measured {
  private:
   std::map<std::string, std::vector<double>, std::less<>> rounds_;
   std::map<std::string, std::string, std::less<>> notes_;
+  struct Bound {
+    std::vector<double> rounds;
+    std::string what;
+  };
+  std::map<std::string, Bound, std::less<>> bounds_;
 };
 
 }  // namespace denier::bench

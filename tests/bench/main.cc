@@ -94,6 +94,7 @@ int main(int argc, char** argv) {
   std::optional<std::uint64_t> events;
   std::optional<double> seconds;
   std::string echo_file;
+  std::vector<std::string> durable_echo;
   std::vector<std::string> served;
 
   CLI::App app("Measures Denier and its opponents side by side, and checks what they answer.",
@@ -112,6 +113,10 @@ int main(int argc, char** argv) {
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();
   app.add_option("--serve-echo", echo_file, "(for itself) Be the echo server")->group("");
+  app.add_option("--serve-durable-echo", durable_echo,
+                 "(for itself) Be the echo server that syncs: FILE DATA STORE BYTES")
+      ->expected(4)
+      ->group("");
   app.add_option("--serve-denier", served, "(for itself) Be a denierd: DATA tree|no-tree")
       ->expected(2)
       ->group("");
@@ -121,7 +126,13 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (!echo_file.empty()) denier::bench::ServeEcho(echo_file);
-
+  if (!durable_echo.empty()) {
+    auto store = denier::bench::RawStore::Create(durable_echo[1], durable_echo[2]);
+    auto rows = denier::bench::RawRows::Create(durable_echo[1], durable_echo[2] + "-rows");
+    if (!store.ok() || !rows.ok()) return 1;
+    denier::bench::ServeDurableEcho(durable_echo[0], *std::move(store), *std::move(rows),
+                                    std::stoul(durable_echo[3]));
+  }
   if (!served.empty()) return denier::bench::ServeDenier(served[0], served[1] == "tree");
 
   for (const std::string& name : only) {

@@ -3,8 +3,12 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/utilities/options_util.h>
+#include <rocksdb/write_batch.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -50,34 +54,58 @@ class Opened {
   static absl::StatusOr<Opened> Open(const std::string& path) {
     const absl::StatusOr<Settings> settings = SettingsOf(path);
     if (!settings.ok()) return settings.status();
-    Opened opened;
-    rocksdb::DB* db = nullptr;
-    const rocksdb::Status status =
-        rocksdb::DB::Open(settings->database, path, settings->families, &opened.families_, &db);
-    opened.db_.reset(db);
-    if (!status.ok()) return ToStatus(status);
-    return opened;
+    return Open(path, *settings);
+  }
+  // A new one at `path`, set as the one at `like`.
+  static absl::StatusOr<Opened> CreateLike(const std::string& like, const std::string& path) {
+    absl::StatusOr<Settings> settings = SettingsOf(like);
+    if (!settings.ok()) return settings.status();
+    settings->database.create_if_missing = true;
+    return Open(path, *settings);
   }
   Opened(Opened&&) = default;
   Opened& operator=(Opened&&) = delete;
-  ~Opened() {
-    if (db_ == nullptr) return;
-    for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
-  }
 
   rocksdb::DB& db() const { return *db_; }
-  const std::vector<rocksdb::ColumnFamilyHandle*>& families() const { return families_; }
+  using Families = std::vector<std::unique_ptr<rocksdb::ColumnFamilyHandle>>;
+  const Families& families() const { return families_; }
   rocksdb::ColumnFamilyHandle* Family(std::string_view name) const {
-    for (rocksdb::ColumnFamilyHandle* family : families_) {
-      if (family->GetName() == name) return family;
+    for (const auto& family : families_) {
+      if (family->GetName() == name) return family.get();
     }
     return nullptr;
   }
 
+  // For whoever needs no more than these. The family must go before the database.
+  std::unique_ptr<rocksdb::ColumnFamilyHandle> TakeFamily(std::string_view name) {
+    const auto found = std::ranges::find_if(
+        families_, [name](const auto& family) { return family->GetName() == name; });
+    if (found == families_.end()) return nullptr;
+    auto taken = std::move(*found);
+    families_.erase(found);
+    return taken;
+  }
+  std::unique_ptr<rocksdb::DB> TakeDatabase() {
+    families_.clear();
+    return std::move(db_);
+  }
+
  private:
   Opened() = default;
+  static absl::StatusOr<Opened> Open(const std::string& path, const Settings& settings) {
+    Opened opened;
+    std::vector<rocksdb::ColumnFamilyHandle*> families;
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status =
+        rocksdb::DB::Open(settings.database, path, settings.families, &families, &db);
+    opened.db_.reset(db);
+    if (!status.ok()) return ToStatus(status);
+    for (rocksdb::ColumnFamilyHandle* family : families) opened.families_.emplace_back(family);
+    return opened;
+  }
+
   std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> families_;
+  Families families_;  // go before db_
 };
 
 std::string LogOf(const std::string& data) { return data + "/log"; }
@@ -127,16 +155,9 @@ absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next)
 }  // namespace
 
 absl::StatusOr<RawStore> RawStore::Create(const std::string& data, const std::string& path) {
-  absl::StatusOr<Settings> settings = SettingsOf(LogOf(data));
-  if (!settings.ok()) return settings.status();
-  settings->database.create_if_missing = true;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(settings->database, path, settings->families, &handles, &db);
-  if (!status.ok()) return ToStatus(status);
-  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
-  return RawStore(std::unique_ptr<rocksdb::DB>(db));
+  absl::StatusOr<Opened> created = Opened::CreateLike(LogOf(data), path);
+  if (!created.ok()) return created.status();
+  return RawStore(created->TakeDatabase());
 }
 
 absl::Status RawStore::Put(std::uint64_t key, std::string_view value) {
@@ -145,15 +166,42 @@ absl::Status RawStore::Put(std::uint64_t key, std::string_view value) {
   return ToStatus(db_->Put(options, BatchKey(key), {value.data(), value.size()}));
 }
 
+absl::StatusOr<RawRows> RawRows::Create(const std::string& data, const std::string& path) {
+  absl::StatusOr<Opened> created = Opened::CreateLike(RowsOf(data), path);
+  if (!created.ok()) return created.status();
+  RawRows rows;
+  rows.requests_ = created->TakeFamily("requests");
+  rows.db_ = created->TakeDatabase();
+  return rows;
+}
+
+absl::Status RawRows::Put(std::uint64_t first, std::uint64_t count) {
+  static const std::string kCommitment(79, 'c');
+  static const std::string kPosition(8, 'p');
+  rocksdb::WriteBatch rows;
+  rocksdb::Status status;
+  std::array<char, 32> key{};
+  for (std::uint64_t number = first; number < first + count && status.ok(); ++number) {
+    std::snprintf(key.data(), key.size(), "commitment/bench/%010llu",
+                  static_cast<unsigned long long>(number));
+    status = rows.Put({key.data(), 27}, kCommitment);
+    if (status.ok()) status = rows.Put(requests_.get(), {key.data() + 4, 23}, kPosition);
+  }
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  if (status.ok()) status = db_->Write(options, &rows);
+  return ToStatus(status);
+}
+
 absl::Status Compact(const std::string& data) {
   for (const std::string& path : {LogOf(data), RowsOf(data)}) {
     const absl::StatusOr<Opened> opened = Opened::Open(path);
     if (!opened.ok()) return opened.status();
     rocksdb::CompactRangeOptions all;
     all.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-    for (rocksdb::ColumnFamilyHandle* family : opened->families()) {
-      rocksdb::Status status = opened->db().Flush(rocksdb::FlushOptions(), family);
-      if (status.ok()) status = opened->db().CompactRange(all, family, nullptr, nullptr);
+    for (const auto& family : opened->families()) {
+      rocksdb::Status status = opened->db().Flush(rocksdb::FlushOptions(), family.get());
+      if (status.ok()) status = opened->db().CompactRange(all, family.get(), nullptr, nullptr);
       if (!status.ok()) return ToStatus(status);
     }
   }

@@ -29,6 +29,21 @@ class RawStore {
   std::unique_ptr<rocksdb::DB> db_;
 };
 
+// A new database with the options of the rows in the data folder `data`. Thread-safe.
+class RawRows {
+ public:
+  static absl::StatusOr<RawRows> Create(const std::string& data, const std::string& path);
+
+  // Puts what it takes to find `count` new commitments and their requests again, the first of them
+  // number `first`: two rows each, as long as Denier's, without WAL and sync, as Denier does.
+  absl::Status Put(std::uint64_t first, std::uint64_t count);
+
+ private:
+  RawRows() = default;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<rocksdb::ColumnFamilyHandle> requests_;  // goes before db_
+};
+
 // Merges all files of the data folder of a stopped server, so that its size is that of what it
 // holds.
 absl::Status Compact(const std::string& data);

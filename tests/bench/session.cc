@@ -96,9 +96,10 @@ absl::StatusOr<LoadClient*> Session::Echo() {
   if (!trial.ok()) return trial.status();
   const auto report = (*trial)->client().YearlyExecution(/*min_position=*/0);
   if (!report.ok()) return report.status();
-  const std::string file = FreshPath("yearly-execution");
-  std::ofstream(file, std::ios::binary) << report->SerializeAsString();
-  auto echo = ServerProcess::Start({ThisProgram(), "--serve-echo", file}, FreshPath("echo.err"));
+  echo_file_ = FreshPath("yearly-execution");
+  std::ofstream(echo_file_, std::ios::binary) << report->SerializeAsString();
+  auto echo =
+      ServerProcess::Start({ThisProgram(), "--serve-echo", echo_file_}, FreshPath("echo.err"));
   if (!echo.ok()) return echo.status();
   LoadClient client((*echo)->address());
   for (LoadClient* each : {&(*trial)->client(), &client}) {
@@ -117,6 +118,21 @@ absl::StatusOr<LoadClient*> Session::Echo() {
   echo_ = *std::move(echo);
   echo_client_ = std::make_unique<LoadClient>(echo_->address());
   return echo_client_.get();
+}
+
+absl::StatusOr<LoadClient*> Session::DurableEcho() {
+  if (durable_echo_client_ != nullptr) return durable_echo_client_.get();
+  if (const auto echo = Echo(); !echo.ok()) return echo.status();
+  const absl::StatusOr<const Prepared*> prepared = ShortHistory();
+  if (!prepared.ok()) return prepared.status();
+  auto started = ServerProcess::Start(
+      {ThisProgram(), "--serve-durable-echo", echo_file_, (*prepared)->folder,
+       FreshPath("durable-echo"), absl::StrCat((*prepared)->history.bytes_per_event())},
+      FreshPath("durable-echo.err"));
+  if (!started.ok()) return started.status();
+  durable_echo_ = *std::move(started);
+  durable_echo_client_ = std::make_unique<LoadClient>(durable_echo_->address());
+  return durable_echo_client_.get();
 }
 
 std::string Session::FreshPath(std::string_view name) {

@@ -66,6 +66,8 @@ class Session {
   // A client of the echo server, which is started when it is first asked for.
   absl::StatusOr<LoadClient*> Echo();
   const std::string& echo_address() const { return echo_->address(); }  // after Echo()
+  // The same of the echo server that puts and syncs what it is sent.
+  absl::StatusOr<LoadClient*> DurableEcho();
 
   // A name below the run's folder that nobody has had.
   std::string FreshPath(std::string_view name);
@@ -81,6 +83,9 @@ class Session {
   std::unique_ptr<Prepared> short_, middle_, reported_, long_;
   std::unique_ptr<ServerProcess> echo_;
   std::unique_ptr<LoadClient> echo_client_;
+  std::string echo_file_;  // the answer to a query
+  std::unique_ptr<ServerProcess> durable_echo_;
+  std::unique_ptr<LoadClient> durable_echo_client_;
   int paths_ = 0;
   int loads_ = 0;
 };

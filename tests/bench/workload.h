@@ -68,6 +68,8 @@ struct History {
   std::uint64_t commitments = 0;
   std::uint64_t event_bytes = 0;  // of all events together
   Totals totals = {};
+
+  std::uint64_t bytes_per_event() const { return event_bytes / events; }
 };
 
 // The events of a history of `events`, kSetupEvents at least, in their order: a tenth of them
