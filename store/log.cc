@@ -22,6 +22,7 @@
 #include "store/batch_order.h"
 #include "store/data_directory.h"
 #include "store/encoding.h"
+#include "store/zeroed_wal.h"
 
 namespace denier::store {
 namespace {
@@ -215,7 +216,7 @@ Log::Log(const LogOptions& options, std::string path, std::string anchor_path)
                                                   : rocksdb::FileSystem::Default()),
       path_(std::move(path)),
       anchor_path_(std::move(anchor_path)),
-      env_(rocksdb::NewCompositeEnv(file_system_)),
+      env_(rocksdb::NewCompositeEnv(WithZeroedWal(file_system_))),
       head_{0, EmptyRoot()} {}
 
 Log::~Log() {

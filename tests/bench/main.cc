@@ -127,7 +127,7 @@ int main(int argc, char** argv) {
   }
   if (!echo_file.empty()) denier::bench::ServeEcho(echo_file);
   if (!durable_echo.empty()) {
-    auto store = denier::bench::RawStore::Create(durable_echo[1], durable_echo[2]);
+    auto store = denier::bench::RawStore::CreateOverZeros(durable_echo[1], durable_echo[2]);
     auto rows = denier::bench::RawRows::Create(durable_echo[1], durable_echo[2] + "-rows");
     if (!store.ok() || !rows.ok()) return 1;
     denier::bench::ServeDurableEcho(durable_echo[0], *std::move(store), *std::move(rows),

@@ -20,6 +20,7 @@
 #include "projections/books.h"
 #include "projections/event_version.h"
 #include "store/encoding.h"
+#include "store/zeroed_wal.h"
 
 namespace denier::bench {
 namespace {
@@ -57,10 +58,12 @@ class Opened {
     return Open(path, *settings);
   }
   // A new one at `path`, set as the one at `like`.
-  static absl::StatusOr<Opened> CreateLike(const std::string& like, const std::string& path) {
+  static absl::StatusOr<Opened> CreateLike(const std::string& like, const std::string& path,
+                                           rocksdb::Env* env = rocksdb::Env::Default()) {
     absl::StatusOr<Settings> settings = SettingsOf(like);
     if (!settings.ok()) return settings.status();
     settings->database.create_if_missing = true;
+    settings->database.env = env;
     return Open(path, *settings);
   }
   Opened(Opened&&) = default;
@@ -157,7 +160,19 @@ absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next)
 absl::StatusOr<RawStore> RawStore::Create(const std::string& data, const std::string& path) {
   absl::StatusOr<Opened> created = Opened::CreateLike(LogOf(data), path);
   if (!created.ok()) return created.status();
-  return RawStore(created->TakeDatabase());
+  RawStore store;
+  store.db_ = created->TakeDatabase();
+  return store;
+}
+
+absl::StatusOr<RawStore> RawStore::CreateOverZeros(const std::string& data,
+                                                   const std::string& path) {
+  RawStore store;
+  store.env_ = rocksdb::NewCompositeEnv(store::WithZeroedWal(rocksdb::FileSystem::Default()));
+  absl::StatusOr<Opened> created = Opened::CreateLike(LogOf(data), path, store.env_.get());
+  if (!created.ok()) return created.status();
+  store.db_ = created->TakeDatabase();
+  return store;
 }
 
 absl::Status RawStore::Put(std::uint64_t key, std::string_view value) {

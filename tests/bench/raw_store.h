@@ -4,6 +4,7 @@
 #define DENIER_TESTS_BENCH_RAW_STORE_H_
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 
 #include <cstdint>
 #include <memory>
@@ -19,14 +20,17 @@ namespace denier::bench {
 class RawStore {
  public:
   static absl::StatusOr<RawStore> Create(const std::string& data, const std::string& path);
+  // The same, with its write-ahead log over zeros, as Denier's.
+  static absl::StatusOr<RawStore> CreateOverZeros(const std::string& data, const std::string& path);
 
   // Puts one value under a key of 9 bytes, as a batch has, and syncs. What must be done to make so
   // many bytes durable, and nothing else.
   absl::Status Put(std::uint64_t key, std::string_view value);
 
  private:
-  explicit RawStore(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
-  std::unique_ptr<rocksdb::DB> db_;
+  RawStore() = default;
+  std::unique_ptr<rocksdb::Env> env_;  // none: RocksDB's own
+  std::unique_ptr<rocksdb::DB> db_;    // goes before env_
 };
 
 // A new database with the options of the rows in the data folder `data`. Thread-safe.

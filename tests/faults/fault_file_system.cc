@@ -107,14 +107,20 @@ class FaultFileSystem::AppendedFile : public rocksdb::FSWritableFileOwnerWrapper
 class FaultFileSystem::OverwrittenFile : public rocksdb::FSRandomRWFileOwnerWrapper {
  public:
   OverwrittenFile(std::unique_ptr<rocksdb::FSRandomRWFile> target, std::string path,
-                  FaultFileSystem* disk)
-      : FSRandomRWFileOwnerWrapper(std::move(target)), path_(std::move(path)), disk_(disk) {}
+                  std::uint64_t size, FaultFileSystem* disk)
+      : FSRandomRWFileOwnerWrapper(std::move(target)),
+        path_(std::move(path)),
+        size_(size),
+        disk_(disk) {}
 
   IOStatus Write(std::uint64_t offset, const Slice& data, const IOOptions& options,
                  IODebugContext* debug) override {
     const std::shared_lock<std::shared_mutex> power(disk_->power_);
-    const IOStatus status = disk_->Begin(Operation::kWrite, path_);
-    return status.ok() ? target()->Write(offset, data, options, debug) : status;
+    IOStatus status = disk_->Begin(Operation::kWrite, path_);
+    if (status.ok() && offset < size_) status = KeepWhatIsAt(offset, data.size(), options, debug);
+    if (status.ok()) status = target()->Write(offset, data, options, debug);
+    if (status.ok()) size_ = std::max(size_, offset + data.size());
+    return status;
   }
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
     const std::shared_lock<std::shared_mutex> power(disk_->power_);
@@ -122,7 +128,7 @@ class FaultFileSystem::OverwrittenFile : public rocksdb::FSRandomRWFileOwnerWrap
     if (!status.ok()) return status;
     {
       const std::lock_guard<std::mutex> lock(disk_->mutex_);
-      disk_->durable_[path_].content = ContentOf(path_);
+      disk_->durable_[path_] = Durable{.size = size_, .overwritten = {}};
     }
     disk_->CountSync(path_);
     return status;
@@ -132,7 +138,18 @@ class FaultFileSystem::OverwrittenFile : public rocksdb::FSRandomRWFileOwnerWrap
   }
 
  private:
+  IOStatus KeepWhatIsAt(std::uint64_t offset, std::size_t bytes, const IOOptions& options,
+                        IODebugContext* debug) {
+    std::string kept(std::min<std::uint64_t>(bytes, size_ - offset), '\0');
+    Slice read;
+    const IOStatus status = target()->Read(offset, kept.size(), options, &read, kept.data(), debug);
+    const std::lock_guard<std::mutex> lock(disk_->mutex_);
+    disk_->durable_[path_].overwritten.emplace_back(offset, std::move(kept));
+    return status;
+  }
+
   const std::string path_;
+  std::uint64_t size_;
   FaultFileSystem* const disk_;
 };
 
@@ -263,16 +280,17 @@ void FaultFileSystem::LosePower(Unsynced unsynced, std::uint32_t seed) {
 std::string FaultFileSystem::Survivor(const std::string& path, const Durable& durable,
                                       Unsynced unsynced, std::uint32_t& random) const {
   std::string content = ContentOf(path).value_or("");
-  if (durable.content) {
-    if (unsynced == Unsynced::kDrop) return *durable.content;
-    for (std::size_t at = 0; at < content.size() && at < durable.content->size();
-         at += kSectorBytes) {
-      if (NextRandom(random) % 2 == 0) continue;
-      content.replace(at, kSectorBytes, *durable.content, at, kSectorBytes);
-    }
-    return content;
+  std::string before = content;
+  for (auto write = durable.overwritten.rbegin(); write != durable.overwritten.rend(); ++write) {
+    before.replace(write->first, write->second.size(), write->second);
   }
   const std::size_t synced = std::min<std::size_t>(durable.size, content.size());
+  for (std::size_t at = 0; at < synced && !durable.overwritten.empty(); at += kSectorBytes) {
+    const std::size_t bytes = std::min(kSectorBytes, synced - at);
+    if (unsynced == Unsynced::kDrop || NextRandom(random) % 2 != 0) {
+      content.replace(at, bytes, before, at, bytes);
+    }
+  }
   if (unsynced == Unsynced::kDrop || synced == content.size()) {
     content.resize(synced);
     return content;
@@ -321,7 +339,7 @@ IOStatus FaultFileSystem::ReopenWritableFile(const std::string& path, const File
   const std::uint64_t size = std::filesystem::file_size(path);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    durable_.try_emplace(path, Durable{.size = size, .content = std::nullopt});
+    durable_.try_emplace(path, Durable{.size = size, .overwritten = {}});
   }
   *file = std::make_unique<AppendedFile>(std::move(target), path, size, this);
   return status;
@@ -343,11 +361,12 @@ IOStatus FaultFileSystem::NewRandomRWFile(const std::string& path, const FileOpt
   std::unique_ptr<rocksdb::FSRandomRWFile> target;
   status = target_->NewRandomRWFile(path, options, &target, debug);
   if (!status.ok()) return status;
+  const std::uint64_t size = std::filesystem::file_size(path);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    durable_[path].content = ContentOf(path);  // whoever wrote it has synced it
+    durable_[path] = Durable{.size = size, .overwritten = {}};  // whoever wrote it has synced it
   }
-  *file = std::make_unique<OverwrittenFile>(std::move(target), path, this);
+  *file = std::make_unique<OverwrittenFile>(std::move(target), path, size, this);
   return status;
 }
 

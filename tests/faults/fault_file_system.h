@@ -23,6 +23,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace denier::faults {
@@ -44,7 +45,7 @@ struct Fault {
 // What a power loss leaves of bytes that were written and not synced.
 enum class Unsynced {
   kDrop,      // nothing
-  kTear,      // of an appended file a prefix, of an overwritten one some sectors
+  kTear,      // a prefix of what was appended, some sectors of what was overwritten
   kScramble,  // as kTear, but in a WAL any page may have become zeros
 };
 
@@ -119,8 +120,9 @@ class FaultFileSystem : public rocksdb::FileSystemWrapper {
 
   // What a power loss would leave of a file.
   struct Durable {
-    std::uint64_t size = 0;              // of an appended file: the synced prefix
-    std::optional<std::string> content;  // of an overwritten file: all of it, as last synced
+    std::uint64_t size = 0;  // as last synced
+    // What writes since then have gone over, by its place, in their order.
+    std::vector<std::pair<std::uint64_t, std::string>> overwritten;
   };
 
   // OK: the operation may happen, and whoever asked holds power_ until it has.

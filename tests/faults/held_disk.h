@@ -37,10 +37,11 @@ class HeldDisk : public FaultFileSystem {
     return held_ != At::kNothing;
   }
 
-  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+  // The log's WAL is written over zeros.
+  rocksdb::IOStatus NewRandomRWFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSRandomRWFile>* file,
                                     rocksdb::IODebugContext* debug) override {
-    const rocksdb::IOStatus status = FaultFileSystem::NewWritableFile(path, options, file, debug);
+    const rocksdb::IOStatus status = FaultFileSystem::NewRandomRWFile(path, options, file, debug);
     if (status.ok() && path.ends_with(".log")) {
       *file = std::make_unique<HeldFile>(std::move(*file), this);
     }
@@ -55,10 +56,10 @@ class HeldDisk : public FaultFileSystem {
   }
 
  private:
-  class HeldFile : public rocksdb::FSWritableFileOwnerWrapper {
+  class HeldFile : public rocksdb::FSRandomRWFileOwnerWrapper {
    public:
-    HeldFile(std::unique_ptr<rocksdb::FSWritableFile> target, HeldDisk* disk)
-        : FSWritableFileOwnerWrapper(std::move(target)), disk_(disk) {}
+    HeldFile(std::unique_ptr<rocksdb::FSRandomRWFile> target, HeldDisk* disk)
+        : FSRandomRWFileOwnerWrapper(std::move(target)), disk_(disk) {}
 
     rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
                            rocksdb::IODebugContext* debug) override {

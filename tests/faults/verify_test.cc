@@ -54,6 +54,7 @@
 #include "tests/simulation/simulated.h"
 #include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
+#include "tests/store/wal_file.h"
 
 namespace denier::faults {
 namespace {
@@ -487,7 +488,7 @@ TEST_F(VerifyTest, AFlippedByteInAFileOfTheLogIsCaughtByItsChecksum) {
 TEST_F(VerifyTest, AFlippedByteInTheWalIsCaughtByItsRecord) {
   const std::string folder = Attacked();
   const fs::path file = LargestFile(folder + "/log", ".log");
-  FlipByte(file, fs::file_size(file) / 3);
+  FlipByte(file, store::WrittenBytes(file) / 3);
   const Verdict verdict = Verify(folder);
   EXPECT_EQ(verdict.code, kFiles) << verdict.all.dump(1);
 }
@@ -496,7 +497,7 @@ TEST_F(VerifyTest, AFlippedByteInTheWalIsCaughtByItsRecord) {
 TEST_F(VerifyTest, AWalThatWasCutIsCaughtByTheAnchor) {
   const std::string folder = Attacked();
   const fs::path file = LargestFile(folder + "/log", ".log");
-  fs::resize_file(file, fs::file_size(file) - 1);
+  fs::resize_file(file, store::WrittenBytes(file) - 1);
   const Verdict verdict = Verify(folder);
   EXPECT_EQ(verdict.code, kTree) << verdict.all.dump(1);
   EXPECT_EQ(verdict.position, events().size() - kBatchEvents);

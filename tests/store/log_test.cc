@@ -24,6 +24,7 @@
 #include "tests/faults/held_disk.h"
 #include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
+#include "tests/store/wal_file.h"
 
 namespace denier::store {
 namespace {
@@ -558,18 +559,24 @@ TEST_F(LogTest, ATornTailIsCutOff) {
   const std::uint64_t before = 0;
   Append(EventsIn(40, 70));
   const std::string wal = Wal();
-  const std::uint64_t after = std::filesystem::file_size(wal);
+  const std::uint64_t after = WrittenBytes(wal);
+  const std::uint64_t with_zeros = std::filesystem::file_size(wal);
+  ASSERT_GT(with_zeros, after);
   Close();
   std::filesystem::rename(folder_.path() + "/older", anchor_path());
   CopyFolder(folder_.path() + "/data", folder_.path() + "/whole");
   for (std::uint64_t size = before; size < after; size += 501) {
-    CopyFolder(folder_.path() + "/whole", folder_.path() + "/data");
-    std::filesystem::resize_file(wal, size);
-    Reopen();
-    EXPECT_EQ(ReadAll(), EventsIn(0, 40));
-    Append({"again"});
-    Reopen();
-    EXPECT_EQ(log_->Read(40).value(), "again");
+    // The file ends there, or zeros follow.
+    for (const std::uint64_t file_size : {size, with_zeros}) {
+      CopyFolder(folder_.path() + "/whole", folder_.path() + "/data");
+      std::filesystem::resize_file(wal, size);
+      std::filesystem::resize_file(wal, file_size);
+      Reopen();
+      EXPECT_EQ(ReadAll(), EventsIn(0, 40)) << size << " of " << file_size;
+      Append({"again"});
+      Reopen();
+      EXPECT_EQ(log_->Read(40).value(), "again");
+    }
   }
 }
 
@@ -960,6 +967,34 @@ TEST_F(LogTest, ControlWithoutSyncTheAnchorSeesTheLoss) {
 
 // A bit of the length in the head of a record makes it reach beyond the end of the WAL: to RocksDB
 // a torn tail, in the mode that it has for telling one.
+// RocksDB takes zeros for the end of the log.
+TEST_F(LogTest, AnAcknowledgedBatchThatHasBecomeZerosIsMissed) {
+  Open();
+  Append({"a"});
+  const std::uint64_t second_record = WrittenBytes(Wal());
+  Append({"b"});
+  const std::string name = std::filesystem::path(Wal()).filename();
+  // As the end of the process leaves it.
+  const std::string data = folder_.path() + "/data";
+  std::filesystem::copy(data, data + ".killed", std::filesystem::copy_options::recursive);
+  Close();
+  std::filesystem::remove_all(data);
+  std::filesystem::rename(data + ".killed", data);
+  const std::string wal = log_path() + "/" + name;
+  ASSERT_GT(std::filesystem::file_size(wal), WrittenBytes(wal)) << "no zeros behind the records";
+  std::filesystem::copy(data, data + ".whole", std::filesystem::copy_options::recursive);
+
+  std::filesystem::resize_file(wal, second_record);
+  std::filesystem::resize_file(wal, 65'536);
+  options_.initialize = false;
+  ExpectDataLoss("[1, 2)");
+
+  std::filesystem::remove_all(data);
+  std::filesystem::rename(data + ".whole", data);
+  Open();
+  EXPECT_THAT(ReadAll(), ElementsAre("a", "b"));
+}
+
 TEST_F(LogTest, ControlWithoutTheAnchorAFlippedBitShortensTheLogInSilence) {
   for (const bool use_anchor : {false, true}) {
     std::filesystem::remove_all(folder_.path() + "/data");
@@ -967,7 +1002,7 @@ TEST_F(LogTest, ControlWithoutTheAnchorAFlippedBitShortensTheLogInSilence) {
     options_.initialize = true;
     Open();
     Append({"a"});
-    const std::uint64_t second_record = std::filesystem::file_size(Wal());
+    const std::uint64_t second_record = WrittenBytes(Wal());
     Append({"b"});
     const std::string wal = Wal();
     Close();
