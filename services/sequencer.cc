@@ -1,6 +1,8 @@
 #include "services/sequencer.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -33,6 +35,9 @@ constexpr std::size_t kReadAheadFrom = 4;
 constexpr std::size_t kPackedEventOverhead = 16;
 // A round that has so many commands does not wait for those in the queue when the disk is free.
 constexpr std::size_t kEnoughCommands = 16;
+// How long a thread looks out for more work: a client that sends one command after the other sends
+// its next one some 100 us after the answer.
+constexpr std::chrono::microseconds kLinger{200};
 // Events that the rows may be behind before the decisions wait for them.
 constexpr std::size_t kMostTailEvents = 100'000;
 
@@ -556,6 +561,7 @@ void Sequencer::WorkInTurn(Worker& self) {
       Work(lock);
       continue;
     }
+    if (Linger(lock) || ended_) continue;
     self.idle = true;
     idle_.push_back(&self);
     self.woken.wait(lock, [&] { return !self.idle; });
@@ -563,9 +569,32 @@ void Sequencer::WorkInTurn(Worker& self) {
   }
 }
 
+// Looks out for work a little longer, with the processor to whoever wants it. True: there may be
+// some. A thread that has gone to sleep takes as long to come back as it takes to decide a command.
+bool Sequencer::Linger(std::unique_lock<std::mutex>& lock) {
+  if (deciding_ || woken_ || lingering_) return false;  // another one looks for work
+  lingering_ = true;
+  called_.store(false, std::memory_order_relaxed);
+  lock.unlock();
+  const auto end = std::chrono::steady_clock::now() + kLinger;
+  bool called = false;
+  while (!called && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+    called = called_.load(std::memory_order_relaxed);
+  }
+  lock.lock();
+  lingering_ = false;
+  return called_.load(std::memory_order_relaxed);
+}
+
 // Wakes a thread if one has to: who decides, or is awake, looks for work by itself.
 void Sequencer::Wake() {
-  if (deciding_ || woken_ || idle_.empty() || !HasWork()) return;
+  if (deciding_ || woken_ || !HasWork()) return;
+  if (lingering_) {
+    called_.store(true, std::memory_order_relaxed);
+    return;
+  }
+  if (idle_.empty()) return;
   Worker& worker = *idle_.back();
   idle_.pop_back();
   worker.idle = false;

@@ -14,6 +14,7 @@
 #define DENIER_SERVICES_SEQUENCER_H_
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -140,6 +141,7 @@ class Sequencer {
 
   // All below with mutex_ held; those with a lock let go of it meanwhile.
   bool HasWork() const;
+  bool Linger(std::unique_lock<std::mutex>& lock);
   void Wake();
   void Work(std::unique_lock<std::mutex>& lock);
   void DecideQueue(std::unique_lock<std::mutex>& lock);
@@ -167,6 +169,7 @@ class Sequencer {
   // Guarded by mutex_:
   std::vector<Worker*> idle_;  // the last one is the one whose caches are warm
   bool woken_ = false;         // a thread was woken, and has not looked for work yet
+  bool lingering_ = false;     // a thread is in Linger
   std::deque<Waiting> queue_;
   std::size_t queued_commands_ = 0;
   std::size_t queued_bytes_ = 0;
@@ -176,6 +179,9 @@ class Sequencer {
   bool stopping_ = false;
   bool ended_ = false;    // nothing more is decided, the threads end
   absl::Status failure_;  // once it is not OK nothing more is decided
+
+  // There is work for the one that lingers. Set with mutex_ held, read without it.
+  std::atomic<bool> called_ = false;
 
   std::array<Worker, 3> workers_;
 };
