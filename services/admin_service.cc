@@ -19,7 +19,7 @@ namespace {
 
 // Commands and queries come first, where processors are short: a rebuild may take some times as
 // long as alone.
-constexpr int kRebuildNice = 5;
+constexpr int kRebuildNice = 7;
 
 std::int64_t LastOf(store::Position next) { return static_cast<std::int64_t>(next) - 1; }
 

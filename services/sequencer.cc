@@ -577,10 +577,8 @@ bool Sequencer::Linger(std::unique_lock<std::mutex>& lock) {
   called_.store(false, std::memory_order_relaxed);
   lock.unlock();
   const auto end = std::chrono::steady_clock::now() + kLinger;
-  bool called = false;
-  while (!called && std::chrono::steady_clock::now() < end) {
+  while (!called_.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < end) {
     std::this_thread::yield();
-    called = called_.load(std::memory_order_relaxed);
   }
   lock.lock();
   lingering_ = false;

@@ -2,7 +2,8 @@
 // decides them in order against the books in memory, one at a time makes what was decided durable,
 // one sync for all that waits, and answers. While the disk works on one batch another thread
 // decides the next, and while the answers of one leave the next is synced; but a round never
-// changes hands, so that a lone command wakes one thread, once.
+// changes hands, so that a lone command wakes one thread at most. One without work looks out for
+// some for 200 us before it sleeps.
 //
 //   auto sequencer = Sequencer::Start(log, runner, {.now_us = Clock, .observer = {...}});
 //   sequencer->Submit({.commands = {command}, .content = {ContentHash(command)}, .actor = actor,

@@ -181,7 +181,9 @@ absl::StatusOr<Log::Unverified> Log::OpenUnverified(const std::string& directory
     // As far as the WAL is whole; then without the files that cannot be opened.
     log.recovery_mode_ = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     status = log.OpenForReading();
-    if (absl::IsDataLoss(status)) {
+    if (status.ok() && log.HoldsAnchoredHead()) {
+      opened.damage = absl::OkStatus();  // to a start it is a write that a power loss has cut
+    } else if (absl::IsDataLoss(status)) {
       log.tolerates_damaged_files_ = true;
       status = log.OpenForReading();
     }
@@ -249,6 +251,16 @@ absl::StatusOr<std::optional<Head>> Log::AnchoredHead(bool log_exists) const {
     return absl::NotFoundError(absl::StrCat("there is no log in ", path_));
   }
   return std::nullopt;
+}
+
+// Whether the log as it is open has a batch that ends where the anchor says, with its root.
+bool Log::HoldsAnchoredHead() {
+  const absl::StatusOr<std::optional<Head>> anchored = AnchoredHead(/*log_exists=*/true);
+  const absl::StatusOr<Head> claimed = ClaimedHead();
+  if (!anchored.ok() || !anchored->has_value() || !claimed.ok()) return false;
+  head_ = *claimed;
+  const absl::StatusOr<Head> held = HeadAt((*anchored)->next);
+  return held.ok() && *held == **anchored;
 }
 
 absl::StatusOr<bool> Log::HoldsALog() const {

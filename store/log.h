@@ -107,7 +107,8 @@ class Log {
 
   // Opens the log of such a folder as far as it can be opened, for whoever compares everything by
   // himself: nothing is held against the anchor or the tree, head() is what the last batch says of
-  // itself, and damage shows where it is read. Changes no file.
+  // itself, and damage shows where it is read; but what a start would take for a write that a power
+  // loss has cut is none. Changes no file.
   // NOT_FOUND: there is no log. DATA_LOSS: it cannot be opened at all. UNAVAILABLE: the disk.
   static absl::StatusOr<Unverified> OpenUnverified(const std::string& directory,
                                                    const LogOptions& options = {});
@@ -204,6 +205,7 @@ class Log {
 
   absl::StatusOr<bool> HoldsALog() const;
   absl::StatusOr<std::optional<Head>> AnchoredHead(bool log_exists) const;
+  bool HoldsAnchoredHead();
   absl::Status LookBeforeWriting(const std::optional<Head>& anchored);
   rocksdb::Options RocksDbOptions() const;
   absl::Status OpenVerified(const std::optional<Head>& anchored);

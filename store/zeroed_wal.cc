@@ -32,7 +32,9 @@ class ZeroedFile final : public rocksdb::FSWritableFile {
   using FSWritableFile::Append;
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
     IOStatus status;
-    if (size_ + data.size() > end_ && data.size() <= kLargeWrite) {
+    if (data.size() > kLargeWrite) {
+      next_zeros_ = kFirstZeros;  // those that follow soon would go over a MiB of them
+    } else if (size_ + data.size() > end_) {
       status = WriteZeros(data.size(), options, debug);
     }
     if (status.ok()) status = file_->Write(size_, data, options, debug);
@@ -60,6 +62,8 @@ class ZeroedFile final : public rocksdb::FSWritableFile {
     return status;
   }
   std::uint64_t GetFileSize(const IOOptions&, IODebugContext*) override { return size_; }
+  // Beside a write, as that of any file.
+  bool IsSyncThreadSafe() const override { return true; }
 
  private:
   // So that `bytes` and what follows them find zeros.

@@ -2,7 +2,8 @@
 //
 // A sync of a file that has grown writes its data, and then its new size: two writes, one after the
 // other, and the second one takes a third of the time of the two. Over zeros the size stays as it
-// is. RocksDB takes zeros behind the last record for the end of the log.
+// is. RocksDB passes over zeros, and finds the end of the log behind them: that nothing is missing
+// between two records is known because no more than one of them is ever written and not yet synced.
 #ifndef DENIER_STORE_ZEROED_WAL_H_
 #define DENIER_STORE_ZEROED_WAL_H_
 
@@ -14,8 +15,7 @@ namespace denier::store {
 
 // `file_system`, but for what is written to new files named "*.log": zeros go before a write that
 // would make the file grow, up to 1 MiB of them, unless it is a large one. Closing such a file cuts
-// it to what was written; a process that ends without leaves the zeros. Thread-safe as
-// `file_system` is.
+// off the zeros; a process that ends without leaves them. Thread-safe as `file_system` is.
 std::shared_ptr<rocksdb::FileSystem> WithZeroedWal(
     std::shared_ptr<rocksdb::FileSystem> file_system);
 

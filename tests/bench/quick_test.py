@@ -27,14 +27,15 @@ def main():
         file = pathlib.Path(folder) / "figures.json"
         pathlib.Path(folder).chmod(0o755)  # PostgreSQL works below it as somebody else
         run = subprocess.run([bench, "--quick", "--seconds", "0.05", "--events", "10000", "--folder", folder,
-                        "--json", file], check=True, stdout=subprocess.PIPE, text=True)
+                        "--json", file], stdout=subprocess.PIPE, text=True)
+        print(run.stdout)
+        run.check_returncode()
         figures = json.loads(file.read_text())
     assert FIGURES <= set(figures), f"missing: {FIGURES - set(figures)}"
     for name, figure in figures.items():
         assert set(figure) == {"value", "goal", "better", "unit"}, (name, figure)
         assert figure["value"] > 0, (name, figure)
         assert figure["better"] in ("higher", "lower"), (name, figure)
-    print(run.stdout)
     lines = [line.split() for line in run.stdout.splitlines()]
     bounded = {name for (name, *_), bound in zip(lines, lines[1:]) if bound[0] == "at"}
     assert bounded == BOUNDED, bounded ^ BOUNDED

@@ -186,6 +186,7 @@ absl::StatusOr<RawRows> RawRows::Create(const std::string& data, const std::stri
   if (!created.ok()) return created.status();
   RawRows rows;
   rows.requests_ = created->TakeFamily("requests");
+  if (rows.requests_ == nullptr) return absl::InternalError("raw RocksDB: no rows of requests");
   rows.db_ = created->TakeDatabase();
   return rows;
 }

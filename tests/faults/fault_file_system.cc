@@ -86,7 +86,7 @@ class FaultFileSystem::AppendedFile : public rocksdb::FSWritableFileOwnerWrapper
     if (!status.ok()) return status;
     {
       const std::lock_guard<std::mutex> lock(disk_->mutex_);
-      disk_->durable_[path_].size = size_;
+      disk_->durable_[path_] = Durable{.size = size_, .overwritten = {}};
     }
     disk_->CountSync(path_);
     return status;
@@ -332,7 +332,7 @@ IOStatus FaultFileSystem::ReopenWritableFile(const std::string& path, const File
   const std::shared_lock<std::shared_mutex> power(power_);
   IOStatus status = BeginOther();
   if (!status.ok()) return status;
-  NameIsNew(path);
+  if (!std::filesystem::exists(path)) NameIsNew(path);
   std::unique_ptr<rocksdb::FSWritableFile> target;
   status = target_->ReopenWritableFile(path, options, &target, debug);
   if (!status.ok()) return status;

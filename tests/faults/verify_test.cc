@@ -493,6 +493,21 @@ TEST_F(VerifyTest, AFlippedByteInTheWalIsCaughtByItsRecord) {
   EXPECT_EQ(verdict.code, kFiles) << verdict.all.dump(1);
 }
 
+// Behind the last record: one that was being written over zeros when the power went.
+TEST_F(VerifyTest, AWriteThatAPowerLossHasCutIsNoDamage) {
+  const std::string folder = Attacked();
+  const fs::path file = LargestFile(folder + "/log", ".log");
+  std::string wal(store::WrittenBytes(file), '\0');
+  std::ifstream(file, std::ios::binary).read(wal.data(), static_cast<std::streamsize>(wal.size()));
+  const std::string record = wal.substr(0, 200);  // the beginning of one
+  wal += record;
+  wal.resize(wal.size() + 65'536, '\0');
+  std::ofstream(file, std::ios::binary) << wal;
+  const Verdict verdict = Verify(folder);
+  EXPECT_EQ(verdict.code, kSound) << verdict.all.dump(1);
+  EXPECT_EQ(verdict.all["end"], events().size());
+}
+
 // What looks to RocksDB like a write that a power loss has cut.
 TEST_F(VerifyTest, AWalThatWasCutIsCaughtByTheAnchor) {
   const std::string folder = Attacked();

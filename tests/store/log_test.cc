@@ -903,6 +903,12 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Moment{"BeforeTheWalIsWritten", {Operation::kWrite, ".log", Effect::kPowerOff}},
         Moment{"BeforeTheWalIsSynced", {Operation::kSync, ".log", Effect::kPowerOff, 1}},
+        // About here the first zeros are used up, and more are written before the batch.
+        Moment{"BeforeTheSixthSyncOfTheWal", {Operation::kSync, ".log", Effect::kPowerOff, 5}},
+        Moment{"BeforeTheSeventhSyncOfTheWal", {Operation::kSync, ".log", Effect::kPowerOff, 6}},
+        Moment{"BeforeTheSixthWriteOfTheWal", {Operation::kWrite, ".log", Effect::kPowerOff, 5}},
+        Moment{"BeforeTheSeventhWriteOfTheWal", {Operation::kWrite, ".log", Effect::kPowerOff, 6}},
+        Moment{"BeforeTheEighthWriteOfTheWal", {Operation::kWrite, ".log", Effect::kPowerOff, 7}},
         Moment{"BetweenTheWalSyncAndTheAnchor", {Operation::kWrite, "anchor", Effect::kPowerOff}},
         Moment{"LaterBeforeTheAnchor", {Operation::kWrite, "anchor", Effect::kPowerOff, 7}},
         Moment{"BeforeTheAnchorIsSynced", {Operation::kSync, "anchor", Effect::kPowerOff}},
@@ -965,8 +971,6 @@ TEST_F(LogTest, ControlWithoutSyncTheAnchorSeesTheLoss) {
   ExpectDataLoss("[0, 1)");
 }
 
-// A bit of the length in the head of a record makes it reach beyond the end of the WAL: to RocksDB
-// a torn tail, in the mode that it has for telling one.
 // RocksDB takes zeros for the end of the log.
 TEST_F(LogTest, AnAcknowledgedBatchThatHasBecomeZerosIsMissed) {
   Open();
@@ -995,6 +999,8 @@ TEST_F(LogTest, AnAcknowledgedBatchThatHasBecomeZerosIsMissed) {
   EXPECT_THAT(ReadAll(), ElementsAre("a", "b"));
 }
 
+// A bit of the length in the head of a record makes it reach beyond the end of the WAL: to RocksDB
+// a torn tail, in the mode that it has for telling one.
 TEST_F(LogTest, ControlWithoutTheAnchorAFlippedBitShortensTheLogInSilence) {
   for (const bool use_anchor : {false, true}) {
     std::filesystem::remove_all(folder_.path() + "/data");
