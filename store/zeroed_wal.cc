@@ -87,8 +87,8 @@ class ZeroedFile final : public rocksdb::FSWritableFile {
 
 class ZeroedWal final : public rocksdb::FileSystemWrapper {
  public:
-  explicit ZeroedWal(std::shared_ptr<rocksdb::FileSystem> target)
-      : FileSystemWrapper(std::move(target)) {}
+  explicit ZeroedWal(const std::shared_ptr<rocksdb::FileSystem>& target)
+      : FileSystemWrapper(target) {}
 
   const char* Name() const override { return "ZeroedWal"; }
 
@@ -109,8 +109,8 @@ class ZeroedWal final : public rocksdb::FileSystemWrapper {
 }  // namespace
 
 std::shared_ptr<rocksdb::FileSystem> WithZeroedWal(
-    std::shared_ptr<rocksdb::FileSystem> file_system) {
-  return std::make_shared<ZeroedWal>(std::move(file_system));
+    const std::shared_ptr<rocksdb::FileSystem>& file_system) {
+  return std::make_shared<ZeroedWal>(file_system);
 }
 
 }  // namespace denier::store

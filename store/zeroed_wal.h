@@ -17,7 +17,7 @@ namespace denier::store {
 // would make the file grow, up to 1 MiB of them, unless it is a large one. Closing such a file cuts
 // off the zeros; a process that ends without leaves them. Thread-safe as `file_system` is.
 std::shared_ptr<rocksdb::FileSystem> WithZeroedWal(
-    std::shared_ptr<rocksdb::FileSystem> file_system);
+    const std::shared_ptr<rocksdb::FileSystem>& file_system);
 
 }  // namespace denier::store
 

@@ -93,7 +93,7 @@ int WriteLog(const std::string& folder) {
     absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(folder, options);
     if (!log.ok()) return 11;
     Append(**log, to);
-    if (to == kEvents) log->release();
+    if (to == kEvents) static_cast<void>(log->release());
   }
   return 0;
 }
@@ -235,7 +235,7 @@ TEST_F(DamageTest, EveryFlippedBitOfASlotIsHarmlessWhileTheOtherHolds) {
 TEST_F(DamageTest, ControlWithoutTheAnchorTheLossShows) {
   const std::string wal = Wal();
   int silent = 0;
-  for (std::uint64_t bit = 0; bit < 8 * 7; ++bit) {
+  for (std::uint64_t bit = 0; bit < std::uint64_t{8} * 7; ++bit) {
     if (Try({wal, bit}, /*use_anchor=*/false) == Outcome::kSilent) ++silent;
     const Outcome with_anchor = Try({wal, bit});
     EXPECT_TRUE(with_anchor == Outcome::kCaught || with_anchor == Outcome::kAborted) << bit;

@@ -281,9 +281,10 @@ std::string FaultFileSystem::Survivor(const std::string& path, const Durable& du
                                       Unsynced unsynced, std::uint32_t& random) const {
   std::string content = ContentOf(path).value_or("");
   std::string before = content;
-  for (auto write = durable.overwritten.rbegin(); write != durable.overwritten.rend(); ++write) {
-    before.replace(write->first, write->second.size(), write->second);
-  }
+  std::for_each(durable.overwritten.rbegin(), durable.overwritten.rend(),
+                [&before](const auto& write) {
+                  before.replace(write.first, write.second.size(), write.second);
+                });
   const std::size_t synced = std::min<std::size_t>(durable.size, content.size());
   for (std::size_t at = 0; at < synced && !durable.overwritten.empty(); at += kSectorBytes) {
     const std::size_t bytes = std::min(kSectorBytes, synced - at);
