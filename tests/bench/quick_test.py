@@ -27,7 +27,7 @@ def main():
         file = pathlib.Path(folder) / "figures.json"
         pathlib.Path(folder).chmod(0o755)  # PostgreSQL works below it as somebody else
         run = subprocess.run([bench, "--quick", "--seconds", "0.05", "--events", "10000", "--folder", folder,
-                        "--json", file], stdout=subprocess.PIPE, text=True)
+                              "--json", file], stdout=subprocess.PIPE, text=True)
         print(run.stdout)
         run.check_returncode()
         figures = json.loads(file.read_text())

@@ -980,21 +980,18 @@ TEST_F(LogTest, AnAcknowledgedBatchThatHasBecomeZerosIsMissed) {
   const std::string name = std::filesystem::path(Wal()).filename();
   // As the end of the process leaves it.
   const std::string data = folder_.path() + "/data";
-  std::filesystem::copy(data, data + ".killed", std::filesystem::copy_options::recursive);
+  CopyFolder(data, data + ".killed");
   Close();
-  std::filesystem::remove_all(data);
-  std::filesystem::rename(data + ".killed", data);
+  CopyFolder(data + ".killed", data);
   const std::string wal = log_path() + "/" + name;
   ASSERT_GT(std::filesystem::file_size(wal), WrittenBytes(wal)) << "no zeros behind the records";
-  std::filesystem::copy(data, data + ".whole", std::filesystem::copy_options::recursive);
 
   std::filesystem::resize_file(wal, second_record);
   std::filesystem::resize_file(wal, 65'536);
   options_.initialize = false;
   ExpectDataLoss("[1, 2)");
 
-  std::filesystem::remove_all(data);
-  std::filesystem::rename(data + ".whole", data);
+  CopyFolder(data + ".killed", data);
   Open();
   EXPECT_THAT(ReadAll(), ElementsAre("a", "b"));
 }
