@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "store/zeroed_wal.h"
 #include "tests/bench/commands.h"
 #include "tests/bench/echo_server.h"
 #include "tests/bench/logs.h"
@@ -127,7 +128,9 @@ int main(int argc, char** argv) {
   }
   if (!echo_file.empty()) denier::bench::ServeEcho(echo_file);
   if (!durable_echo.empty()) {
-    auto store = denier::bench::RawStore::CreateOverZeros(durable_echo[1], durable_echo[2]);
+    auto store = denier::bench::RawStore::Create(
+        durable_echo[1], durable_echo[2],
+        denier::store::WithZeroedWal(rocksdb::FileSystem::Default()));
     auto rows = denier::bench::RawRows::Create(durable_echo[1], durable_echo[2] + "-rows");
     if (!store.ok() || !rows.ok()) return 1;
     denier::bench::ServeDurableEcho(durable_echo[0], *std::move(store), *std::move(rows),

@@ -20,7 +20,6 @@
 #include "projections/books.h"
 #include "projections/event_version.h"
 #include "store/encoding.h"
-#include "store/zeroed_wal.h"
 
 namespace denier::bench {
 namespace {
@@ -157,18 +156,10 @@ absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next)
 
 }  // namespace
 
-absl::StatusOr<RawStore> RawStore::Create(const std::string& data, const std::string& path) {
-  absl::StatusOr<Opened> created = Opened::CreateLike(LogOf(data), path);
-  if (!created.ok()) return created.status();
+absl::StatusOr<RawStore> RawStore::Create(const std::string& data, const std::string& path,
+                                          const std::shared_ptr<rocksdb::FileSystem>& file_system) {
   RawStore store;
-  store.db_ = created->TakeDatabase();
-  return store;
-}
-
-absl::StatusOr<RawStore> RawStore::CreateOverZeros(const std::string& data,
-                                                   const std::string& path) {
-  RawStore store;
-  store.env_ = rocksdb::NewCompositeEnv(store::WithZeroedWal(rocksdb::FileSystem::Default()));
+  store.env_ = rocksdb::NewCompositeEnv(file_system);
   absl::StatusOr<Opened> created = Opened::CreateLike(LogOf(data), path, store.env_.get());
   if (!created.ok()) return created.status();
   store.db_ = created->TakeDatabase();

@@ -5,6 +5,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 
 #include <cstdint>
 #include <memory>
@@ -19,9 +20,9 @@ namespace denier::bench {
 // A new database with the options of the log in the data folder `data`. Not thread-safe.
 class RawStore {
  public:
-  static absl::StatusOr<RawStore> Create(const std::string& data, const std::string& path);
-  // The same, with its write-ahead log over zeros, as Denier's.
-  static absl::StatusOr<RawStore> CreateOverZeros(const std::string& data, const std::string& path);
+  static absl::StatusOr<RawStore> Create(
+      const std::string& data, const std::string& path,
+      const std::shared_ptr<rocksdb::FileSystem>& file_system = rocksdb::FileSystem::Default());
 
   // Puts one value under a key of 9 bytes, as a batch has, and syncs. What must be done to make so
   // many bytes durable, and nothing else.
@@ -29,8 +30,8 @@ class RawStore {
 
  private:
   RawStore() = default;
-  std::unique_ptr<rocksdb::Env> env_;  // none: RocksDB's own
-  std::unique_ptr<rocksdb::DB> db_;    // goes before env_
+  std::unique_ptr<rocksdb::Env> env_;
+  std::unique_ptr<rocksdb::DB> db_;  // goes before env_
 };
 
 // A new database with the options of the rows in the data folder `data`. Thread-safe.
