@@ -1,5 +1,7 @@
 #include "projections/runner.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -26,6 +28,23 @@ constexpr auto kGathering = std::chrono::milliseconds(10);
 constexpr Position kMostGathered = 1'000;
 
 constexpr auto kSayEvery = std::chrono::seconds(5);
+
+// While the log grows the thread of a rebuild has one part in so many of all processors' time, and
+// those who append the rest.
+constexpr int kPartOfRebuild = 5;
+
+// The processor's time that this thread has had.
+std::chrono::nanoseconds ThreadTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// How long a rebuild may take for what its thread has worked so long for.
+std::chrono::nanoseconds WholeTimeOf(std::chrono::nanoseconds worked) {
+  static const auto processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return worked * kPartOfRebuild / processors;
+}
 
 }  // namespace
 
@@ -352,6 +371,12 @@ absl::StatusOr<Runner::Rebuilt> Runner::Rebuild() {
   return rebuilt;
 }
 
+// The thread of a rebuild does nothing until then, unless the runner stops.
+void Runner::RestUntil(Clock::time_point until) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  progress_.wait_until(lock, until, [this] { return stopping_; });
+}
+
 absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
   absl::StatusOr<std::shared_ptr<Views>> started = generations_.Start();
   if (!started.ok()) return started.status();
@@ -364,9 +389,13 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (stopping_) return absl::CancelledError("the runner is stopping");
       }
+      const Position head = log_.head().next;
+      const Clock::time_point begun = Clock::now();
+      const std::chrono::nanoseconds worked = ThreadTime();
       const absl::StatusOr<bool> folded = fresh->FoldSome(until);
       if (!folded.ok()) return folded.status();
       if (!*folded) return absl::InternalError("the log ends before the rows that it made");
+      if (log_.head().next != head) RestUntil(begun + WholeTimeOf(ThreadTime() - worked));
     }
     return absl::OkStatus();
   };

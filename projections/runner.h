@@ -106,6 +106,7 @@ class Runner {
   void Gather(std::unique_lock<std::mutex>& lock, std::chrono::steady_clock::time_point until);
   void WaitUntil(std::unique_lock<std::mutex>& lock, absl::FunctionRef<bool()> awake);
 
+  void RestUntil(std::chrono::steady_clock::time_point until);
   absl::StatusOr<Rebuilt> RebuildBesideTheLiveOnes();
 
   const store::Log& log_;

@@ -3,9 +3,16 @@
 #include <cassert>
 #include <vector>
 
+#include "store/chunks.h"
 #include "store/encoding.h"
 
 namespace denier::store {
+namespace {
+
+// Fewer than these are left to RocksDB, which compresses several batches together.
+constexpr std::size_t kLeastChunkBytes = std::size_t{32} << 10;
+
+}  // namespace
 
 void Batch::Add(std::string_view event) {
   // An event too long for the 32 bits makes a batch that Log::Append refuses.
@@ -35,11 +42,22 @@ const MerkleRun& Batch::TreeFrom(Position first) const {
   return *tree_;
 }
 
+const std::string& Batch::Chunks() const {
+  const std::string_view fresh = std::string_view(bytes_).substr(chunked_bytes_);
+  const std::size_t least = chunks_.empty() ? kLeastChunkBytes : 1;
+  if (fresh.size() < least || bytes_.size() > kMaxBatchBytes) return chunks_;
+  AppendChunk(fresh, &chunks_);
+  chunked_bytes_ = bytes_.size();
+  return chunks_;
+}
+
 void Batch::Clear() {
   bytes_.clear();
   size_ = 0;
   tree_.reset();
   hashed_bytes_ = 0;
+  chunks_.clear();
+  chunked_bytes_ = 0;
 }
 
 }  // namespace denier::store

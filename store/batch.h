@@ -30,6 +30,11 @@ class Batch {
   // The packed events (FORMAT.md, "Batch").
   const std::string& bytes() const { return bytes_; }
 
+  // The packed events in chunks (chunks.h), as they stand on disk where they are many; empty where
+  // they are few, or too many for a batch. Compresses those that are new since the last call: as
+  // with TreeFrom, who has many events calls it when they are added.
+  const std::string& Chunks() const;
+
   // The part of the tree that the events make if the first one stands at `first`. Hashes those that
   // are new since the last call: who has many events calls it when they are added, so that the
   // commit finds nearly all of it done.
@@ -40,6 +45,8 @@ class Batch {
   std::size_t size_ = 0;
   mutable std::optional<MerkleRun> tree_;  // of the events so far hashed
   mutable std::size_t hashed_bytes_ = 0;   // where the others begin
+  mutable std::string chunks_;
+  mutable std::size_t chunked_bytes_ = 0;
 };
 
 }  // namespace denier::store

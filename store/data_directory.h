@@ -18,7 +18,7 @@
 namespace denier::store {
 
 // The version that this program writes and the newest that it reads (FORMAT.md, "Versions").
-inline constexpr int kFormatVersion = 2;
+inline constexpr int kFormatVersion = 3;
 
 // Holds the folder's lock for as long as it lives. Movable; not thread-safe.
 class DataDirectory {

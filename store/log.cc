@@ -20,6 +20,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "store/batch_order.h"
+#include "store/chunks.h"
 #include "store/data_directory.h"
 #include "store/encoding.h"
 #include "store/zeroed_wal.h"
@@ -34,6 +35,7 @@ constexpr const char* kNodesFamily = "nodes";
 constexpr std::size_t kBatchKeyBytes = 1 + sizeof(Position);
 constexpr std::size_t kNodeKeyBytes = 1 + 1 + sizeof(std::uint64_t);
 constexpr std::size_t kBatchHeaderBytes = sizeof(std::uint32_t) + sizeof(Hash);
+constexpr std::uint32_t kInChunks = std::uint32_t{1} << 31;  // in the count of a batch's events
 
 constexpr std::uint64_t kEventsOfStoredNode = std::uint64_t{1} << kStoredLevel;
 
@@ -100,6 +102,7 @@ absl::Status OutcomeUnknown(const absl::Status& cause) {
 
 struct BatchHeader {
   std::uint32_t count;
+  bool in_chunks;
   Hash root;
 };
 
@@ -111,7 +114,10 @@ std::unique_ptr<rocksdb::FileChecksumGenerator> ChecksumGenerator(const std::str
 
 std::optional<BatchHeader> ParseHeader(std::string_view value) {
   if (value.size() < kBatchHeaderBytes) return std::nullopt;
-  return BatchHeader{ReadLittleEndian32(value), ReadHash(value.substr(sizeof(std::uint32_t)))};
+  const std::uint32_t count = ReadLittleEndian32(value);
+  return BatchHeader{.count = count & ~kInChunks,
+                     .in_chunks = (count & kInChunks) != 0,
+                     .root = ReadHash(value.substr(sizeof(count)))};
 }
 
 }  // namespace
@@ -177,13 +183,13 @@ absl::StatusOr<Log::Unverified> Log::OpenUnverified(const std::string& directory
 
   absl::Status status = log.OpenForReading();
   if (absl::IsDataLoss(status)) {
-    opened.damage = status;
+    // What a start takes for a write that a power loss has cut is no damage.
+    const absl::StatusOr<std::optional<Head>> anchored = log.AnchoredHead(*exists);
+    if (!anchored.ok() || !log.LookBeforeWriting(*anchored).ok()) opened.damage = status;
     // As far as the WAL is whole; then without the files that cannot be opened.
     log.recovery_mode_ = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     status = log.OpenForReading();
-    if (status.ok() && log.HoldsAnchoredHead()) {
-      opened.damage = absl::OkStatus();  // to a start it is a write that a power loss has cut
-    } else if (absl::IsDataLoss(status)) {
+    if (absl::IsDataLoss(status)) {
       log.tolerates_damaged_files_ = true;
       status = log.OpenForReading();
     }
@@ -251,16 +257,6 @@ absl::StatusOr<std::optional<Head>> Log::AnchoredHead(bool log_exists) const {
     return absl::NotFoundError(absl::StrCat("there is no log in ", path_));
   }
   return std::nullopt;
-}
-
-// Whether the log as it is open has a batch that ends where the anchor says, with its root.
-bool Log::HoldsAnchoredHead() {
-  const absl::StatusOr<std::optional<Head>> anchored = AnchoredHead(/*log_exists=*/true);
-  const absl::StatusOr<Head> claimed = ClaimedHead();
-  if (!anchored.ok() || !anchored->has_value() || !claimed.ok()) return false;
-  head_ = *claimed;
-  const absl::StatusOr<Head> held = HeadAt((*anchored)->next);
-  return held.ok() && *held == **anchored;
 }
 
 absl::StatusOr<bool> Log::HoldsALog() const {
@@ -441,7 +437,7 @@ absl::Status Log::Recover(const Head& trusted) {
                                  " does not give the root that its batch carries"));
   }
 
-  Reader reader(*this, trusted.next, /*begins_batch=*/true, WithinPrefix(kBatchPrefix));
+  Reader reader(*this, trusted.next, /*begins_batch=*/true);
   while (true) {
     const absl::StatusOr<const StoredBatch*> batch = reader.Next();
     if (!batch.ok()) return batch.status();
@@ -535,15 +531,18 @@ absl::StatusOr<Head> Log::Commit(const Batch& batch, Position first) {
   frontier_.Append(batch.TreeFrom(first), &completed);
   const Head head{frontier_.size(), frontier_.Root()};
 
+  const std::string& chunks = batch.Chunks();
+  const std::string& events = chunks.empty() ? batch.bytes() : chunks;
   std::string header;
-  AppendLittleEndian32(static_cast<std::uint32_t>(batch.size()), &header);
+  AppendLittleEndian32(static_cast<std::uint32_t>(batch.size()) | (chunks.empty() ? 0 : kInChunks),
+                       &header);
   header.append(AsBytes(head.root));
   const std::string key = BatchKey(first);
 
   const rocksdb::Slice key_parts[] = {AsSlice(key)};
-  const rocksdb::Slice value_parts[] = {AsSlice(header), AsSlice(batch.bytes())};
+  const rocksdb::Slice value_parts[] = {AsSlice(header), AsSlice(events)};
   constexpr std::size_t kProtectionBytes = 8;
-  rocksdb::WriteBatch write(batch.bytes().size() + 1024, 0, kProtectionBytes, 0);
+  rocksdb::WriteBatch write(events.size() + 1024, 0, kProtectionBytes, 0);
   rocksdb::Status status =
       write.Put(rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2));
   for (const MerkleNode& node : completed) {
@@ -635,7 +634,7 @@ absl::StatusOr<Head> Log::HeadAt(Position next) const {
 }
 
 Log::Reader Log::ReadFrom(Position from) const {
-  return Reader(*this, from, /*begins_batch=*/from == 0, WithinPrefix(kBatchPrefix));
+  return Reader(*this, from, /*begins_batch=*/from == 0);
 }
 
 std::span<const std::string_view> StoredBatch::FirstOf(std::uint64_t most) const {
@@ -652,9 +651,8 @@ absl::StatusOr<std::string> Log::Read(Position position) const {
   return std::string((*batch)->events.front());
 }
 
-Log::Reader::Reader(const Log& log, Position from, bool begins_batch,
-                    const rocksdb::ReadOptions& options)
-    : log_(&log), next_(from), begins_batch_(begins_batch), options_(options) {}
+Log::Reader::Reader(const Log& log, Position from, bool begins_batch)
+    : log_(&log), next_(from), begins_batch_(begins_batch) {}
 
 absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
   const Position end = log_->head().next;
@@ -670,7 +668,7 @@ absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
   }
   // An iterator sees the log as it was when it was made.
   if (it_ == nullptr || (!it_->Valid() && it_->status().ok())) {
-    it_.reset(log_->db_->NewIterator(options_));
+    it_.reset(log_->db_->NewIterator(WithinPrefix(kBatchPrefix)));
     Seek();
   }
   const absl::Status parsed = Parse(end);
@@ -711,6 +709,11 @@ absl::Status Log::Reader::Parse(Position end) {
 
   batch_.events.clear();
   std::string_view rest = value.substr(kBatchHeaderBytes);
+  if (header->in_chunks) {
+    const std::optional<std::string_view> read = ReadChunks(rest, kMaxBatchBytes, &unpacked_);
+    if (!read) return damage("is malformed");
+    rest = *read;
+  }
   for (Position position = first; position < after; ++position) {
     if (rest.size() < sizeof(std::uint32_t)) return damage("is malformed");
     const std::uint32_t size = ReadLittleEndian32(rest);

@@ -205,7 +205,6 @@ class Log {
 
   absl::StatusOr<bool> HoldsALog() const;
   absl::StatusOr<std::optional<Head>> AnchoredHead(bool log_exists) const;
-  bool HoldsAnchoredHead();
   absl::Status LookBeforeWriting(const std::optional<Head>& anchored);
   rocksdb::Options RocksDbOptions() const;
   absl::Status OpenVerified(const std::optional<Head>& anchored);
@@ -284,7 +283,7 @@ class Log::Reader {
   friend class Log;
   // `begins_batch`: a batch is known to begin at `from`. It is read forwards then, and whatever
   // lies between two batches is met.
-  Reader(const Log& log, Position from, bool begins_batch, const rocksdb::ReadOptions& options);
+  Reader(const Log& log, Position from, bool begins_batch);
 
   void Seek();
   absl::Status Parse(Position end);
@@ -292,9 +291,9 @@ class Log::Reader {
   const Log* log_;
   Position next_;
   bool begins_batch_;  // that of next_ begins there; the first one may begin before
-  rocksdb::ReadOptions options_;
   std::unique_ptr<rocksdb::Iterator> it_;  // on the batch last read; null at the end
   bool forward_ = false;                   // it came there forwards
+  std::string unpacked_;                   // its events, where they stand in chunks
   StoredBatch batch_;
 };
 

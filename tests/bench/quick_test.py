@@ -17,7 +17,7 @@ FIGURES = {
 # Those that have a bound in the table.
 BOUNDED = {
     "unary_vs_echo", "single_latency", "unary_vs_postgres", "hot_vs_postgres", "stream_vs_echo",
-    "stream_vs_postgres", "append_vs_raw", "replay_vs_postgres",
+    "stream_vs_postgres", "replay_vs_postgres",
 }
 
 

@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,6 +18,8 @@
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
 #include "projections/event_version.h"
+#include "store/batch.h"
+#include "store/chunks.h"
 #include "store/encoding.h"
 
 namespace denier::bench {
@@ -136,10 +137,13 @@ absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next)
         return row;
       });
   events::v1::Event event;
+  std::string room;
   const std::unique_ptr<rocksdb::Iterator> it(log.db().NewIterator(rocksdb::ReadOptions()));
   for (it->SeekForPrev(BatchKey(next)); it->Valid() && it->key()[0] == 'b'; it->Next()) {
     std::uint64_t position = store::ReadBigEndian64({it->key().data() + 1, 8});
-    std::string_view events(it->value().data() + 36, it->value().size() - 36);
+    const auto packed = PackedEvents(it->value().ToStringView(), &room);
+    if (!packed) return absl::DataLossError("a batch is damaged");
+    std::string_view events = *packed;
     while (!events.empty()) {
       const std::size_t size = store::ReadLittleEndian32(events);
       if (position >= next) {
@@ -155,6 +159,15 @@ absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next)
 }
 
 }  // namespace
+
+std::optional<std::string_view> PackedEvents(std::string_view value, std::string* room) {
+  constexpr std::size_t kHeaderBytes = 36;
+  if (value.size() < kHeaderBytes) return std::nullopt;
+  const bool in_chunks = store::ReadLittleEndian32(value) >> 31 != 0;
+  value.remove_prefix(kHeaderBytes);
+  if (!in_chunks) return value;
+  return store::ReadChunks(value, store::kMaxBatchBytes, room);
+}
 
 absl::StatusOr<RawStore> RawStore::Create(const std::string& data, const std::string& path,
                                           const std::shared_ptr<rocksdb::FileSystem>& file_system) {

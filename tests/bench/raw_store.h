@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,9 @@ class RawRows {
   std::unique_ptr<rocksdb::DB> db_;
   std::unique_ptr<rocksdb::ColumnFamilyHandle> requests_;  // goes before db_
 };
+
+// The events of a batch as the log has it, packed; they may lie in `room`. Nothing: it is damaged.
+std::optional<std::string_view> PackedEvents(std::string_view value, std::string* room);
 
 // Merges all files of the data folder of a stopped server, so that its size is that of what it
 // holds.

@@ -4,11 +4,13 @@
 #include <rocksdb/options.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "denier/events/v1/event.pb.h"
 #include "store/encoding.h"
+#include "tests/bench/raw_store.h"
 
 namespace denier::bench {
 namespace {
@@ -144,8 +146,11 @@ absl::StatusOr<Scanned> ScanLog(rocksdb::DB& db) {
   options.iterate_upper_bound = &after_batches;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> it(db.NewIterator(options));
+  std::string room;
   for (it->Seek("b"); it->Valid(); it->Next()) {
-    std::string_view events(it->value().data() + 36, it->value().size() - 36);
+    const auto packed = PackedEvents(it->value().ToStringView(), &room);
+    if (!packed) return absl::DataLossError("a batch is damaged");
+    std::string_view events = *packed;
     while (!events.empty()) {
       const std::size_t size = store::ReadLittleEndian32(events);
       if (!Read(events.substr(4, size), scanned)) {

@@ -649,7 +649,7 @@ TEST_F(BackupTest, RestoresIntoAnEmptyFolderOnly) {
 TEST_F(BackupTest, RefusesANewerFormat) {
   Append(10);
   MakeBackup();
-  Write(backups() + "/data/1/FORMAT", "denier data folder, format 3\n");
+  Write(backups() + "/data/1/FORMAT", "denier data folder, format 4\n");
   EXPECT_TRUE(absl::IsFailedPrecondition(Verify()));
   EXPECT_TRUE(
       absl::IsFailedPrecondition(RestoreBackup(backups(), {}, restored(), options_).status()));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "store/chunks.h"
 #include "store/merkle.h"
 
 namespace denier::store {
@@ -14,6 +15,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::IsEmpty;
+using ::testing::Lt;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 TEST(BatchTest, PacksEventsAsTheFormatSays) {
@@ -58,15 +61,51 @@ TEST(BatchTest, MakesAnotherPartOfTheTreeElsewhere) {
   EXPECT_THAT(batch.TreeFrom(3).leaves(), ElementsAre(LeafHash("ab"), LeafHash("cd")));
 }
 
+// As they would be read back.
+std::string BytesIn(const std::string& chunks) {
+  std::string room;
+  return std::string(ReadChunks(chunks, kMaxBatchBytes, &room).value_or("damaged"));
+}
+
+TEST(BatchTest, CompressesManyEventsAndNotAFew) {
+  Batch batch;
+  batch.Add(std::string(30'000, 'x'));
+  EXPECT_THAT(batch.Chunks(), IsEmpty());
+  batch.Add(std::string(30'000, 'y'));
+  EXPECT_THAT(batch.Chunks(), SizeIs(Lt(1'000)));
+  EXPECT_EQ(BytesIn(batch.Chunks()), batch.bytes());
+}
+
+TEST(BatchTest, CompressesWhatWasAddedSinceTheLastTime) {
+  Batch batch;
+  batch.Add(std::string(40'000, 'x'));
+  const std::string first = batch.Chunks();
+  for (const std::size_t size : {0, 1, 50'000}) {
+    batch.Add(std::string(size, 'y'));
+    EXPECT_TRUE(batch.Chunks().starts_with(first));
+    EXPECT_EQ(BytesIn(batch.Chunks()), batch.bytes());
+  }
+  EXPECT_EQ(batch.Chunks(), batch.Chunks());
+}
+
+TEST(BatchTest, DoesNotCompressWhatNoLogTakes) {
+  Batch batch;
+  batch.Add(std::string(kMaxBatchBytes, 'x'));
+  EXPECT_THAT(batch.Chunks(), IsEmpty());
+}
+
 TEST(BatchTest, IsEmptyAgainAfterClear) {
   Batch batch;
   EXPECT_TRUE(batch.empty());
   batch.Add("ab");
   EXPECT_FALSE(batch.empty());
   EXPECT_THAT(batch.TreeFrom(0).leaves(), SizeIs(1));
+  batch.Add(std::string(40'000, 'x'));
+  EXPECT_THAT(batch.Chunks(), Not(IsEmpty()));
   batch.Clear();
   EXPECT_TRUE(batch.empty());
   EXPECT_THAT(batch.bytes(), IsEmpty());
+  EXPECT_THAT(batch.Chunks(), IsEmpty());
   EXPECT_THAT(batch.TreeFrom(0).leaves(), IsEmpty());
   batch.Add("cd");
   EXPECT_THAT(batch.TreeFrom(0).leaves(), ElementsAre(LeafHash("cd")));

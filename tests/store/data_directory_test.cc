@@ -145,7 +145,7 @@ TEST_F(DataDirectoryTest, ANewerFormatIsRefusedWithBothVersions) {
   const absl::StatusOr<DataDirectory> directory = DataDirectory::Open(path(), false);
   EXPECT_TRUE(absl::IsFailedPrecondition(directory.status()));
   EXPECT_THAT(Message(directory), HasSubstr("format 12"));
-  EXPECT_THAT(Message(directory), HasSubstr("up to 2"));
+  EXPECT_THAT(Message(directory), HasSubstr("up to 3"));
   EXPECT_TRUE(absl::IsFailedPrecondition(DataDirectory::Open(path(), true).status()));
 }
 
@@ -157,9 +157,9 @@ TEST_F(DataDirectoryTest, AnOlderFormatIsReadAndRaisedWhenAskedTo) {
   EXPECT_EQ(ContentOf("FORMAT"), "denier data folder, format 1\n");
   for (int i = 0; i < 2; ++i) {
     EXPECT_TRUE(DataDirectory::RaiseFormat(path()).ok());
-    EXPECT_EQ(ContentOf("FORMAT"), "denier data folder, format 2\n");
+    EXPECT_EQ(ContentOf("FORMAT"), "denier data folder, format 3\n");
   }
-  WriteFile("FORMAT", "denier data folder, format 3\n");
+  WriteFile("FORMAT", "denier data folder, format 4\n");
   EXPECT_TRUE(absl::IsFailedPrecondition(DataDirectory::RaiseFormat(path())));
 }
 

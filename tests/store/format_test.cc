@@ -75,16 +75,21 @@ TEST_F(FormatTest, AReaderWrittenFromThePageReadsTheLog) {
   Write(batches);
 
   const std::string dump = folder_.path() + "/dump";
+  int in_chunks = 0;
   {
     std::ofstream file(dump);
-    for (const auto& [key, value] : Rows()) file << Hex(key) << " " << Hex(value) << "\n";
+    for (const auto& [key, value] : Rows()) {
+      file << Hex(key) << " " << Hex(value) << "\n";
+      if (key.front() == 'b' && (value[3] & 0x80) != 0) ++in_chunks;
+    }
   }
+  EXPECT_GT(in_chunks, 2);
   std::string expected = std::to_string(head_.next) + " " + ToHex(head_.root) + "\n";
   for (const std::vector<std::string>& events : batches) {
     for (const std::string& event : events) expected += Hex(event) + "\n";
   }
 
-  const std::string command = "python3 tests/store/read_log.py " + path() + " " + dump + " 2>&1";
+  const std::string command = "/usr/bin/python3 tests/store/read_log.py " + path() + " " + dump + " 2>&1";
   FILE* const reader = popen(command.c_str(), "r");
   ASSERT_NE(reader, nullptr);
   std::string printed;

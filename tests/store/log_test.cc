@@ -15,12 +15,14 @@
 #include <map>
 #include <memory>
 #include <ostream>
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "store/encoding.h"
 #include "tests/faults/held_disk.h"
 #include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
@@ -42,6 +44,14 @@ using Events = std::vector<std::string>;
 // An event of a few hundred bytes, each different.
 std::string EventAt(Position position) {
   return "event " + std::to_string(position) + std::string(position % 300, '.');
+}
+
+// As many random bytes.
+std::string NoiseAt(Position position) {
+  std::mt19937 random(static_cast<std::uint32_t>(position));
+  std::string noise(position % 300 + 10, '\0');
+  for (char& byte : noise) byte = static_cast<char>(random());
+  return noise;
 }
 
 Events EventsIn(Position from, Position to) {
@@ -136,6 +146,17 @@ class LogTest : public ::testing::Test {
   void AppendUpTo(Position to, Position size) {
     for (Position at = log_->head().next; at < to; at += size) {
       Append(EventsIn(at, std::min(to, at + size)));
+    }
+  }
+
+  // The same, of events that nothing makes shorter.
+  void AppendNoiseUpTo(Position to, Position size) {
+    for (Position at = log_->head().next; at < to;) {
+      Events events;
+      for (const Position end = std::min(to, at + size); at < end; ++at) {
+        events.push_back(NoiseAt(at));
+      }
+      Append(events);
     }
   }
 
@@ -244,6 +265,52 @@ TEST_F(LogTest, ReadsFromInsideABatch) {
   EXPECT_EQ(reader.position(), 10u);
 }
 
+// The value of a batch as it stands in RocksDB.
+std::string ValueOf(RawLog& log, Position first) {
+  std::string key = "b", value;
+  AppendBigEndian64(first, &key);
+  EXPECT_TRUE(log.db().Get({}, key, &value).ok());
+  return value;
+}
+bool IsInChunks(const std::string& value) { return (value.at(3) & 0x80) != 0; }
+
+TEST_F(LogTest, ALargeBatchIsCompressedAndASmallOneIsLeftToRocksDb) {
+  Open();
+  Append(EventsIn(0, 1000));
+  Append(EventsIn(1000, 1010));
+  const Head head = log_->head();
+  Plant([](RawLog& log) {
+    EXPECT_TRUE(IsInChunks(ValueOf(log, 0)));
+    EXPECT_LT(ValueOf(log, 0).size(), BatchOf(EventsIn(0, 1000)).bytes().size() / 3);
+    EXPECT_EQ(ValueOf(log, 1000).substr(36), BatchOf(EventsIn(1000, 1010)).bytes());
+    return rocksdb::Status::OK();
+  });
+  Reopen();
+  EXPECT_EQ(log_->head(), head);
+  EXPECT_EQ(ReadAll(), EventsIn(0, 1010));
+  EXPECT_EQ(ReadAll(707), EventsIn(707, 1010));
+  EXPECT_TRUE(log_->Verify().ok());
+}
+
+TEST_F(LogTest, ReadsLargeBatchesThatAreNotCompressed) {
+  Open();
+  AppendUpTo(3'000, 1'000);
+  const Head head = log_->head();
+  Plant([](RawLog& log) {
+    const Batch batch = BatchOf(EventsIn(1'000, 2'000));
+    std::string value;
+    AppendLittleEndian32(1'000, &value);
+    value += ValueOf(log, 1'000).substr(4, sizeof(Hash)) + batch.bytes();
+    return log.db().Put({}, std::string("b\0\0\0\0\0\0\x03\xe8", 9), value);
+  });
+  std::ofstream(format_path()) << "denier data folder, format 2\n";
+  Reopen();
+  EXPECT_EQ(log_->head(), head);
+  EXPECT_EQ(ReadAll(), EventsIn(0, 3'000));
+  EXPECT_TRUE(log_->Verify().ok());
+  EXPECT_EQ(ContentsOf(folder_.path())[format_path()], "denier data folder, format 3\n");
+}
+
 // Those of files alone, from the cache or from the disk.
 std::uint64_t BlocksReadBy(absl::FunctionRef<void()> read) {
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
@@ -258,10 +325,10 @@ std::uint64_t BlocksReadBy(absl::FunctionRef<void()> read) {
 // Large batches have a block each: the one after it is not to be read for nothing.
 TEST_F(LogTest, AnEventInsideABatchIsFoundWithTheBlocksOfItsFirstOne) {
   Open();
-  AppendUpTo(5'000, 1'000);
+  AppendNoiseUpTo(5'000, 1'000);
   Reopen();
   const auto blocks_of = [&](Position position) {
-    return BlocksReadBy([&] { EXPECT_EQ(log_->Read(position).value(), EventAt(position)); });
+    return BlocksReadBy([&] { EXPECT_EQ(log_->Read(position).value(), NoiseAt(position)); });
   };
   const std::uint64_t blocks = blocks_of(1'000);
   EXPECT_GT(blocks, 0u);
@@ -273,7 +340,7 @@ TEST_F(LogTest, AnEventInsideABatchIsFoundWithTheBlocksOfItsFirstOne) {
 // Nor is the one before the second batch to be read again on the way there.
 TEST_F(LogTest, AReaderThatBeganInsideABatchReadsOneBlockForEachThatFollows) {
   Open();
-  AppendUpTo(5'000, 1'000);
+  AppendNoiseUpTo(5'000, 1'000);
   Reopen();
   Log::Reader reader = log_->ReadFrom(1'700);
   EXPECT_EQ((*reader.Next())->first, 1'700u);
@@ -633,6 +700,28 @@ TEST_F(LogTest, MalformedBatchesAreDataLossWhereverTheyAreRead) {
   }
 }
 
+TEST_F(LogTest, MalformedChunksAreDataLossWhereverTheyAreRead) {
+  Open();
+  AppendUpTo(3'000, 500);  // so that opening does not read that far back
+  const std::string key("b\0\0\0\0\0\0\x01\xf4", 9);
+  std::string whole;
+  Plant([&](RawLog& log) { return log.db().Get({}, key, &whole); });
+  ASSERT_TRUE(IsInChunks(whole));
+  std::string more = whole, fewer = whole, unmarked = whole, longer = whole;
+  ++more[0];
+  --fewer[0];
+  unmarked[3] = 0;
+  ++longer[36];
+  for (const std::string& damaged :
+       {whole.substr(0, 36), whole.substr(0, 40), whole.substr(0, whole.size() - 1), whole + "x",
+        more, fewer, unmarked, longer}) {
+    Plant([&](RawLog& log) { return log.db().Put({}, key, damaged); });
+    Reopen();
+    EXPECT_TRUE(absl::IsDataLoss(log_->Read(500).status())) << damaged.size();
+    EXPECT_TRUE(absl::IsDataLoss(log_->Verify())) << damaged.size();
+  }
+}
+
 TEST_F(LogTest, VerifyFindsNodesThatAreNotTheEvents) {
   const std::string node = std::string("n\x08\0\0\0\0\0\0\0\3", 10);
   const std::vector<std::function<rocksdb::Status(RawLog&)>> damages = {
@@ -708,7 +797,7 @@ TEST_F(LogTest, MovesNodesFromAmongTheBatchesOnce) {
   });
   LeaveAsFormat1();
   Reopen();
-  EXPECT_EQ(ContentsOf(folder_.path())[format_path()], "denier data folder, format 2\n");
+  EXPECT_EQ(ContentsOf(folder_.path())[format_path()], "denier data folder, format 3\n");
   EXPECT_TRUE(log_->Verify().ok());
   Plant([&](RawLog& log) {
     EXPECT_NE(log.nodes(), nullptr);

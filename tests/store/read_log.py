@@ -15,6 +15,8 @@ import hashlib
 import sys
 from pathlib import Path
 
+import lz4.block
+
 
 def sha256(data):
     return hashlib.sha256(data).digest()
@@ -31,10 +33,27 @@ def root_of(leaves):
     return sha256(b"\x01" + root_of(leaves[:k]) + root_of(leaves[k:]))
 
 
+def read_chunks(chunks):
+    """The bytes that were compressed."""
+    at, read = 0, b""
+    while at < len(chunks):
+        size, used = (int.from_bytes(chunks[at + i : at + i + 4], "little") for i in (0, 4))
+        block = chunks[at + 8 : at + 8 + used]
+        assert len(block) == used, "a chunk reaches beyond its batch"
+        more = lz4.block.decompress(block, uncompressed_size=size)
+        assert len(more) == size, "a chunk is not as long as it says"
+        read += more
+        at += 8 + used
+    return read
+
+
 def read_batch(value):
     """The root and the events of a batch."""
     count = int.from_bytes(value[:4], "little")
     root = value[4:36]
+    if count >> 31:
+        count &= 0x7FFFFFFF
+        value = value[:36] + read_chunks(value[36:])
     at = 36
     events = []
     for _ in range(count):
@@ -60,7 +79,7 @@ def read_anchor(path):
 
 
 def main(folder, dump):
-    assert (folder / "FORMAT").read_text() == "denier data folder, format 2\n"
+    assert (folder / "FORMAT").read_text() == "denier data folder, format 3\n"
 
     events, leaves, heads, nodes = [], [], {0: sha256(b"")}, {}
     for line in dump.read_text().splitlines():
