@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "store/zeroed_wal.h"
 #include "tests/bench/commands.h"
 #include "tests/bench/echo_server.h"
@@ -88,6 +89,7 @@ int Run(const Options& options, const std::string& json_file) {
 
 int main(int argc, char** argv) {
   using denier::bench::Figures;
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as services/main.cc does
   denier::bench::Options options;
   std::string json_file;
   std::string folder = std::filesystem::temp_directory_path();

@@ -8,12 +8,15 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -103,6 +106,34 @@ TEST(ServerLogTest, NothingIsLostWhenItCloses) {
     EXPECT_EQ(line.at("number"), next.at(line.at("thread"))++) << text;
   }
   EXPECT_THAT(next, ElementsAre(2 * kLines, 2 * kLines, 2 * kLines, 2 * kLines));
+}
+
+// How often the threads of this process but the caller's have gone to sleep.
+std::int64_t SleepsOfOtherThreads() {
+  std::int64_t sleeps = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    if (thread.path().filename() == std::to_string(gettid())) continue;
+    constexpr std::string_view kName = "voluntary_ctxt_switches:";
+    for (const std::string& line : LinesOf(thread.path() / "status")) {
+      if (line.starts_with(kName)) sleeps += std::stoll(line.substr(kName.size()));
+    }
+  }
+  return sleeps;
+}
+
+TEST(ServerLogTest, LinesThatFollowEachOtherWakeTheWriterTogether) {
+  using Clock = std::chrono::steady_clock;
+  const store::TemporaryFolder folder;
+  const auto log = Open(folder.path() + "/log");
+  const std::int64_t before = SleepsOfOtherThreads();
+  std::int64_t lines = 0;
+  const auto end = Clock::now() + std::chrono::milliseconds(200);
+  for (auto next = Clock::now(); next < end; next += std::chrono::microseconds(100)) {
+    while (Clock::now() < next) {
+    }
+    log->Write(ServerLog::Level::kInfo, "line", {{"number", lines++}});
+  }
+  EXPECT_LT((SleepsOfOtherThreads() - before) * 10, lines);
 }
 
 // Nobody reads the pipe: whoever writes a line does not wait for it, the oldest lines go, and are
