@@ -29,9 +29,9 @@ constexpr Position kMostGathered = 1'000;
 
 constexpr auto kSayEvery = std::chrono::seconds(5);
 
-// While the log grows the thread of a rebuild has one part in so many of all processors' time, and
-// those who append the rest.
-constexpr int kPartOfRebuild = 5;
+// While the log grows the thread that folds for a rebuild has so much of all processors' time at
+// most, and those who append the rest. What writes the rows beside it is not counted.
+constexpr int kPercentOfRebuild = 22;
 
 // The processor's time that this thread has had.
 std::chrono::nanoseconds ThreadTime() {
@@ -42,8 +42,9 @@ std::chrono::nanoseconds ThreadTime() {
 
 // How long a rebuild may take for what its thread has worked so long for.
 std::chrono::nanoseconds WholeTimeOf(std::chrono::nanoseconds worked) {
-  static const auto processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  return worked * kPartOfRebuild / processors;
+  static const auto processors =
+      static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return worked * 100 / (kPercentOfRebuild * processors);
 }
 
 }  // namespace
@@ -371,10 +372,10 @@ absl::StatusOr<Runner::Rebuilt> Runner::Rebuild() {
   return rebuilt;
 }
 
-// The thread of a rebuild does nothing until then, unless the runner stops.
+// The thread of a rebuild does nothing until then, unless the runner stops or waits for it.
 void Runner::RestUntil(Clock::time_point until) {
   std::unique_lock<std::mutex> lock(mutex_);
-  progress_.wait_until(lock, until, [this] { return stopping_; });
+  progress_.wait_until(lock, until, [this] { return stopping_ || parked_; });
 }
 
 absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
@@ -383,7 +384,7 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
   auto fresh = std::make_unique<Rows>(log_, *std::move(started));
 
   // Folds up to a position where the live rows have stood, a batch boundary therefore.
-  const auto fold_to = [&](Position until) -> absl::Status {
+  const auto fold_to = [&](Position until, bool rests) -> absl::Status {
     while (fresh->next() < until) {
       {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -395,14 +396,20 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
       const absl::StatusOr<bool> folded = fresh->FoldSome(until);
       if (!folded.ok()) return folded.status();
       if (!*folded) return absl::InternalError("the log ends before the rows that it made");
-      if (log_.head().next != head) RestUntil(begun + WholeTimeOf(ThreadTime() - worked));
+      if (rests && log_.head().next != head) RestUntil(begun + WholeTimeOf(ThreadTime() - worked));
     }
     return absl::OkStatus();
   };
   // The live rows grow meanwhile: until they are only a little ahead.
   const auto fold_near = [&]() -> absl::Status {
+    Position before = std::numeric_limits<Position>::max();
     for (Position live = folded(); fresh->next() + kNearEvents < live; live = folded()) {
-      if (absl::Status status = fold_to(live); !status.ok()) return status;
+      // Where they grow about as fast as this can follow with rests, it would not come to an end.
+      const Position missing = live - fresh->next();
+      if (absl::Status status = fold_to(live, /*rests=*/missing < before / 2); !status.ok()) {
+        return status;
+      }
+      before = missing;
     }
     return absl::OkStatus();
   };
@@ -414,7 +421,7 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
     const Views::Snapshot live = views()->TakeSnapshot();
     const absl::StatusOr<Cursor> cursor = live.cursor();
     status = cursor.status();
-    if (status.ok()) status = fold_to(cursor->next);
+    if (status.ok()) status = fold_to(cursor->next, /*rests=*/true);
     if (status.ok()) {
       absl::StatusOr<Comparison> compared = CompareRows(live, fresh->views()->TakeSnapshot());
       status = compared.status();
@@ -435,7 +442,7 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
     // Parked it stays until swap_wanted_ falls, so live_ is ours.
     if (!parked_ || stopping_) status = absl::CancelledError("the runner is stopping");
     lock.unlock();
-    if (status.ok()) status = fold_to(live_->next());
+    if (status.ok()) status = fold_to(live_->next(), /*rests=*/false);
     if (status.ok()) status = generations_.Promote(*fresh->views());
     if (status.ok()) {
       lock.lock();

@@ -59,7 +59,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  // Debian builds Abseil as for debugging: gRPC's locks, each time, would have their order compared.
+  // Debian builds Abseil as for debugging: gRPC's locks, each time, would have their order
+  // compared.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   options.min_free_bytes = min_free_mib << 20;
   options.checkpoint_delay = std::chrono::seconds(checkpoint_seconds);

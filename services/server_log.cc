@@ -21,18 +21,19 @@ namespace {
 constexpr std::size_t kMostWaitingLines = 8'192;
 
 // Has lines written together that come within 10 ms: waking the writer's thread for each one cost
-// more than the line.
+// more than the line. Once it logs it is that thread's.
 class Gathering final : public spdlog::sinks::sink {
  public:
-  // `writer`'s thread calls this.
   Gathering(std::shared_ptr<spdlog::sinks::sink> sink, spdlog::details::thread_pool& writer)
       : sink_(std::move(sink)), writer_(writer) {}
 
   void log(const spdlog::details::log_msg& line) override { sink_->log(line); }
   void flush() override {
-    if (writer_.queue_size() > 0) return;  // the last one of them will
+    if (writer_.queue_size() > 0) return;  // more lines, or the end, which closes the file
     sink_->flush();
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int i = 0; i < 5 && writer_.queue_size() < kMostWaitingLines / 4; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
   }
   void set_pattern(const std::string& pattern) override { sink_->set_pattern(pattern); }
   void set_formatter(std::unique_ptr<spdlog::formatter> formatter) override {

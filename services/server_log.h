@@ -29,9 +29,9 @@ struct LogField {
   std::variant<std::string_view, std::int64_t> value;
 };
 
-// Thread-safe. Lines are written by a thread of its own, at most some 10 ms later, so writing one
-// never blocks the caller: when 8,192 lines wait, because the disk or whoever reads the pipe is stuck, the oldest are lost
-// and counted.
+// Thread-safe. Lines are written by a thread of its own, some 10 ms later at most (a process that
+// is killed loses those), so writing one never blocks the caller: when 8,192 lines wait, because
+// the disk or whoever reads the pipe is stuck, the oldest are lost and counted.
 class ServerLog {
  public:
   enum class Level { kInfo, kWarning, kError };

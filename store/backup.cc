@@ -246,7 +246,7 @@ absl::StatusOr<Found> Find(const Folder& folder, const rocksdb::BackupEngineRead
   }
   if (!head.ok()) return head.status();
   found.head = *head;
-  const absl::Status format = DataDirectory::CheckFormat(folder.data(*asked));
+  const absl::Status format = DataDirectory::ReadFormat(folder.data(*asked)).status();
   if (absl::IsNotFound(format)) return absl::DataLossError(format.message());
   if (!format.ok()) return format;
   return found;

@@ -45,7 +45,12 @@ const MerkleRun& Batch::TreeFrom(Position first) const {
 const std::string& Batch::Chunks() const {
   const std::string_view fresh = std::string_view(bytes_).substr(chunked_bytes_);
   const std::size_t least = chunks_.empty() ? kLeastChunkBytes : 1;
-  if (fresh.size() < least || bytes_.size() > kMaxBatchBytes) return chunks_;
+  if (fresh.size() < least) return chunks_;
+  if (bytes_.size() > kMaxBatchBytes) {
+    chunks_.clear();
+    chunked_bytes_ = 0;
+    return chunks_;
+  }
   AppendChunk(fresh, &chunks_);
   chunked_bytes_ = bytes_.size();
   return chunks_;

@@ -14,7 +14,7 @@ namespace denier::store {
 // No batch is packed beyond this; Log::Append refuses it.
 inline constexpr std::size_t kMaxBatchBytes = std::size_t{64} << 20;
 
-// The events that become durable together, packed as they will stand on disk. Not thread-safe,
+// The events that become durable together, as they will stand on disk. Not thread-safe,
 // const calls included. One that was moved from may only be given a new value.
 class Batch {
  public:

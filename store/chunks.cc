@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <cstdint>
+#include <limits>
 
 #include "store/encoding.h"
 
@@ -16,9 +17,9 @@ constexpr std::size_t kHeaderBytes = 2 * sizeof(std::uint32_t);
 }  // namespace
 
 void AppendChunk(std::string_view bytes, std::string* chunks) {
+  assert(bytes.size() < std::size_t{1} << 30);
   const int size = static_cast<int>(bytes.size());
   const int most = LZ4_compressBound(size);
-  assert(most > 0);  // or there are too many of them
   const std::size_t begin = chunks->size();
   chunks->resize(begin + kHeaderBytes + static_cast<std::size_t>(most));
   const int used =
@@ -39,7 +40,8 @@ std::optional<std::string_view> ReadChunks(std::string_view chunks, std::size_t 
     const std::size_t size = ReadLittleEndian32(chunks);
     const std::size_t used = ReadLittleEndian32(chunks.substr(sizeof(std::uint32_t)));
     chunks.remove_prefix(kHeaderBytes);
-    if (used > chunks.size() || size > most - total) return std::nullopt;
+    if (size == 0 || size > most - total) return std::nullopt;
+    if (used > chunks.size() || used > std::numeric_limits<int>::max()) return std::nullopt;
     if (room->size() < total + size) room->resize(total + size);
     const int read = LZ4_decompress_safe(chunks.data(), room->data() + total,
                                          static_cast<int>(used), static_cast<int>(size));

@@ -74,36 +74,6 @@ absl::Status SyncFolder(const std::string& path) {
 
 std::string FormatPath(const std::string& path) { return path + "/FORMAT"; }
 
-// The version that FORMAT names, if this program can use it. NOT_FOUND: there is no FORMAT.
-absl::StatusOr<int> ReadFormat(const std::string& path) {
-  const absl::StatusOr<std::string> format = ReadSmallFile(FormatPath(path));
-  if (absl::IsNotFound(format.status())) {
-    return absl::NotFoundError(absl::StrCat(path, " is not a data folder: it has no file FORMAT"));
-  }
-  if (!format.ok()) return format.status();
-
-  std::string_view rest = *format;
-  int version = 0;
-  bool readable = rest.starts_with(kFormatPrefix);
-  if (readable) {
-    rest.remove_prefix(kFormatPrefix.size());
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), version);
-    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
-    readable = error == std::errc() && rest == "\n" && version > 0;
-  }
-  if (!readable) {
-    return absl::DataLossError(absl::StrCat(
-        FormatPath(path), " is damaged; the line that this program writes there is: ",
-        absl::string_view(kFormatPrefix.data(), kFormatPrefix.size()), kFormatVersion));
-  }
-  if (version > kFormatVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " has format ", version, ", this program knows formats up to ",
-                     kFormatVersion, "; use the program that wrote it, or a newer one"));
-  }
-  return version;
-}
-
 // Written last: a folder whose initialization was cut off is one to initialize again.
 absl::Status WriteFormat(const std::string& path) {
   const std::string fresh = FormatPath(path) + ".new";
@@ -211,7 +181,7 @@ absl::Status ForgetCachedFile(const std::string& path) {
 
 absl::StatusOr<DataDirectory> DataDirectory::OpenForReading(const std::string& path,
                                                             absl::Status* damaged_format) {
-  absl::Status format = CheckFormat(path);
+  absl::Status format = ReadFormat(path).status();
   if (absl::IsDataLoss(format) && damaged_format != nullptr) {
     *damaged_format = std::exchange(format, absl::OkStatus());
   }
@@ -236,8 +206,33 @@ absl::StatusOr<DataDirectory::Files> DataDirectory::ForgetCached() const {
   return files;
 }
 
-absl::Status DataDirectory::CheckFormat(const std::string& path) {
-  return ReadFormat(path).status();
+absl::StatusOr<int> DataDirectory::ReadFormat(const std::string& path) {
+  const absl::StatusOr<std::string> format = ReadSmallFile(FormatPath(path));
+  if (absl::IsNotFound(format.status())) {
+    return absl::NotFoundError(absl::StrCat(path, " is not a data folder: it has no file FORMAT"));
+  }
+  if (!format.ok()) return format.status();
+
+  std::string_view rest = *format;
+  int version = 0;
+  bool readable = rest.starts_with(kFormatPrefix);
+  if (readable) {
+    rest.remove_prefix(kFormatPrefix.size());
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), version);
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    readable = error == std::errc() && rest == "\n" && version > 0;
+  }
+  if (!readable) {
+    return absl::DataLossError(absl::StrCat(
+        FormatPath(path), " is damaged; the line that this program writes there is: ",
+        absl::string_view(kFormatPrefix.data(), kFormatPrefix.size()), kFormatVersion));
+  }
+  if (version > kFormatVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " has format ", version, ", this program knows formats up to ",
+                     kFormatVersion, "; use the program that wrote it, or a newer one"));
+  }
+  return version;
 }
 
 absl::Status DataDirectory::RaiseFormat(const std::string& path) {
@@ -261,7 +256,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenEmpty(const std::string& path) 
 
 absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path, bool initialize) {
   // Looks before it writes anything: what is not ours to open is left as it was found.
-  absl::Status format = CheckFormat(path);
+  absl::Status format = ReadFormat(path).status();
   if (absl::IsNotFound(format) && initialize) {
     const absl::Status made = MakeFolder(path);
     if (!made.ok()) return made;
@@ -275,7 +270,7 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path, bool 
   if (!lock.ok()) return lock.status();
   DataDirectory directory(path, *lock);
 
-  format = CheckFormat(path);  // another process may have initialized it meanwhile
+  format = ReadFormat(path).status();  // another process may have initialized it meanwhile
   if (absl::IsNotFound(format) && initialize) format = WriteFormat(path);
   if (!format.ok()) return format;
   return directory;

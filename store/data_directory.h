@@ -42,9 +42,9 @@ class DataDirectory {
   // empty. Other errors as Open's.
   static absl::StatusOr<DataDirectory> OpenEmpty(const std::string& path);
 
-  // OK: this program can use what the file FORMAT in `path` speaks of. NOT_FOUND: there is none.
-  // Other errors as Open's.
-  static absl::Status CheckFormat(const std::string& path);
+  // The version that the file FORMAT in `path` names, which this program can use. NOT_FOUND: there
+  // is none. Other errors as Open's.
+  static absl::StatusOr<int> ReadFormat(const std::string& path);
 
   // An older FORMAT in `path` says this program's version from now on: something is to be written
   // that older programs cannot read. A folder without FORMAT stays without. Errors as Open's.

@@ -37,6 +37,9 @@ constexpr std::size_t kNodeKeyBytes = 1 + 1 + sizeof(std::uint64_t);
 constexpr std::size_t kBatchHeaderBytes = sizeof(std::uint32_t) + sizeof(Hash);
 constexpr std::uint32_t kInChunks = std::uint32_t{1} << 31;  // in the count of a batch's events
 
+// What a reader that waits for more keeps for its next batch.
+constexpr std::size_t kMostKeptBytes = std::size_t{1} << 20;
+
 constexpr std::uint64_t kEventsOfStoredNode = std::uint64_t{1} << kStoredLevel;
 
 // From a commit to the start of the anchor's sync. With the sync itself it stays within 50 ms.
@@ -185,7 +188,10 @@ absl::StatusOr<Log::Unverified> Log::OpenUnverified(const std::string& directory
   if (absl::IsDataLoss(status)) {
     // What a start takes for a write that a power loss has cut is no damage.
     const absl::StatusOr<std::optional<Head>> anchored = log.AnchoredHead(*exists);
-    if (!anchored.ok() || !log.LookBeforeWriting(*anchored).ok()) opened.damage = status;
+    const absl::Status looked =
+        anchored.ok() ? log.LookBeforeWriting(*anchored) : anchored.status();
+    if (absl::IsUnavailable(looked)) return looked;
+    if (!looked.ok()) opened.damage = status;
     // As far as the WAL is whole; then without the files that cannot be opened.
     log.recovery_mode_ = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     status = log.OpenForReading();
@@ -531,10 +537,14 @@ absl::StatusOr<Head> Log::Commit(const Batch& batch, Position first) {
   frontier_.Append(batch.TreeFrom(first), &completed);
   const Head head{frontier_.size(), frontier_.Root()};
 
+  // What cannot be read back would be lost: compressed is only what has been.
+  std::string room;
   const std::string& chunks = batch.Chunks();
-  const std::string& events = chunks.empty() ? batch.bytes() : chunks;
+  const bool in_chunks =
+      !chunks.empty() && ReadChunks(chunks, kMaxBatchBytes, &room) == batch.bytes();
+  const std::string& events = in_chunks ? chunks : batch.bytes();
   std::string header;
-  AppendLittleEndian32(static_cast<std::uint32_t>(batch.size()) | (chunks.empty() ? 0 : kInChunks),
+  AppendLittleEndian32(static_cast<std::uint32_t>(batch.size()) | (in_chunks ? kInChunks : 0),
                        &header);
   header.append(AsBytes(head.root));
   const std::string key = BatchKey(first);
@@ -658,6 +668,7 @@ absl::StatusOr<const StoredBatch*> Log::Reader::Next() {
   const Position end = log_->head().next;
   if (next_ >= end) {
     it_.reset();  // a reader that waits holds no files
+    if (unpacked_.capacity() > kMostKeptBytes) unpacked_ = std::string();
     return nullptr;
   }
   if (it_ != nullptr && forward_) {

@@ -69,7 +69,7 @@ struct LogOptions {
   bool use_anchor = true;
 };
 
-// A batch as read. The views are valid until the reader's next call, or its end.
+// A batch as read. The views are valid until the reader's next call, its move or its end.
 struct StoredBatch {
   Position first = 0;  // of events.front()
   std::vector<std::string_view> events;

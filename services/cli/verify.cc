@@ -185,7 +185,8 @@ bool Verifier::CheckFormat() {
   if (!damaged.ok()) {
     Damaged(kFormatDamaged, std::string(damaged.message()));
   } else {
-    Passed(absl::StrCat(Say("format ", "format "), store::kFormatVersion, "; ",
+    Passed(absl::StrCat(Say("format ", "format "),
+                        store::DataDirectory::ReadFormat(options_.data).value_or(0), "; ",
                         Number(files->count), Say(" fichiers, ", " files, "),
                         Bytes(files->bytes, options_.lang),
                         Say(", relus du disque", ", read again from the disk")));

@@ -27,7 +27,7 @@ constexpr auto kFigures = std::to_array<Figure>({
      "PostgreSQL, 1000 events a transaction, best of 1 to 4 clients", "x", 7, Better::kHigher},
     {"append_vs_raw",
      "the store's append, 1000 events a batch, tree included, the next batch packed meanwhile",
-     "one RocksDB value of the same bytes, synced", "x", 0.80, Better::kHigher},
+     "one RocksDB value of the same events, synced", "x", 0.80, Better::kHigher},
     {"replay_vs_scan", "books from nothing", "scan of the same batches, cheapest decode", "x", 0.80,
      Better::kHigher},
     {"replay_vs_postgres", "books from nothing", "SUM ... GROUP BY year and envelope", "x", 5,

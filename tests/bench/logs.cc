@@ -40,7 +40,7 @@ constexpr int kReports = 5;
 // Batches of 1000 events as they stand in a log, cut out of the history in `data`.
 struct Batches {
   std::vector<std::vector<std::string>> events;
-  std::vector<std::string> packed;  // as they lie on disk, with a header
+  std::vector<std::string> packed;  // with a header
 };
 
 absl::StatusOr<Batches> CutBatches(const std::string& data, std::size_t count) {

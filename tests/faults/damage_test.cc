@@ -41,7 +41,11 @@ constexpr Position kEvents = kEventsInFiles + 12;
 constexpr Position kBatchEvents = 6;
 constexpr std::uint64_t kSomeZeros = 40;
 
-std::string EventAt(Position position) { return "event " + std::to_string(position); }
+// Two long ones, in the files and in the WAL, so that their batches are compressed: to little.
+std::string EventAt(Position position) {
+  const bool is_long = position == 61 || position == kEventsInFiles + 8;
+  return "event " + std::to_string(position) + std::string(is_long ? 33'000 : 0, '.');
+}
 
 struct Flip {
   std::string file;  // relative to the data folder

@@ -219,6 +219,7 @@ std::string KeyOf(Position first) {
   return key;
 }
 RawBatch Take(std::string_view key, std::string_view value) {
+  EXPECT_EQ(store::ReadLittleEndian32(value) >> 31, 0u) << "large batches are compressed";
   RawBatch batch{.first = store::ReadBigEndian64(key.substr(1)),
                  .root = std::string(value.substr(4, 32))};
   for (value.remove_prefix(36); !value.empty();) {
@@ -506,6 +507,14 @@ TEST_F(VerifyTest, AWriteThatAPowerLossHasCutIsNoDamage) {
   const Verdict verdict = Verify(folder);
   EXPECT_EQ(verdict.code, kSound) << verdict.all.dump(1);
   EXPECT_EQ(verdict.all["end"], events().size());
+}
+
+TEST_F(VerifyTest, NamesTheFormatThatTheFolderHas) {
+  const std::string folder = Attacked();
+  WriteFile(folder + "/FORMAT", "denier data folder, format 2\n");
+  const Verdict verdict = Verify(folder);
+  EXPECT_EQ(verdict.code, kSound) << verdict.all.dump(1);
+  EXPECT_EQ(verdict.all["checks"][0]["detail"].get<std::string>().substr(0, 9), "format 2;");
 }
 
 // What looks to RocksDB like a write that a power loss has cut.

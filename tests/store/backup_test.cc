@@ -518,7 +518,7 @@ TEST_F(BackupTest, ARestoredFolderSurvivesAPowerLoss) {
   const Backup backup = MakeBackup();
   ASSERT_TRUE(RestoreBackup(backups(), {}, restored(), options_).ok());
   disk_->LosePower(Unsynced::kDrop);
-  EXPECT_TRUE(DataDirectory::CheckFormat(restored()).ok());
+  EXPECT_TRUE(DataDirectory::ReadFormat(restored()).ok());
   const auto log = Log::Open(restored(), LogOptions());
   ASSERT_TRUE(log.ok()) << log.status();
   EXPECT_EQ((*log)->head(), backup.head);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -76,6 +78,16 @@ TEST(BatchTest, CompressesManyEventsAndNotAFew) {
   EXPECT_EQ(BytesIn(batch.Chunks()), batch.bytes());
 }
 
+TEST(BatchTest, ManyAre32KiBOnDisk) {
+  constexpr std::size_t kLeast = 32'768;
+  for (const std::size_t size : {kLeast - 1, kLeast}) {
+    Batch batch;
+    batch.Add(std::string(size - sizeof(std::uint32_t), 'x'));
+    ASSERT_EQ(batch.bytes().size(), size);
+    EXPECT_EQ(batch.Chunks().empty(), size < kLeast) << size;
+  }
+}
+
 TEST(BatchTest, CompressesWhatWasAddedSinceTheLastTime) {
   Batch batch;
   batch.Add(std::string(40'000, 'x'));
@@ -90,7 +102,9 @@ TEST(BatchTest, CompressesWhatWasAddedSinceTheLastTime) {
 
 TEST(BatchTest, DoesNotCompressWhatNoLogTakes) {
   Batch batch;
-  batch.Add(std::string(kMaxBatchBytes, 'x'));
+  batch.Add(std::string(kMaxBatchBytes - sizeof(std::uint32_t), 'x'));
+  EXPECT_THAT(batch.Chunks(), Not(IsEmpty()));
+  batch.Add("");
   EXPECT_THAT(batch.Chunks(), IsEmpty());
 }
 

@@ -94,6 +94,13 @@ TEST(ChunksTest, WithAnyByteChangedTheyAreDamagedOrOtherBytes) {
   }
 }
 
+TEST(ChunksTest, OfNothingAreDamaged) {
+  std::string chunk;
+  AppendLittleEndian32(0, &chunk);
+  AppendLittleEndian32(1, &chunk);
+  EXPECT_EQ(Read(chunk + std::string(1, '\0')), std::nullopt);
+}
+
 TEST(ChunksTest, ThatClaimMoreThanThereIsAreDamaged) {
   for (const std::uint32_t claimed : {0x7fffffffu, 0x80000000u, 0xffffffffu}) {
     std::string size, used;
