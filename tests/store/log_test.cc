@@ -202,6 +202,17 @@ class LogTest : public ::testing::Test {
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
 
+  // Each of these, under the key of the batch that begins at `first`, is found by who reads it.
+  void ExpectEachIsDataLoss(const std::string& key, Position first,
+                            const std::vector<std::string>& values) {
+    for (const std::string& damaged : values) {
+      Plant([&](RawLog& log) { return log.db().Put({}, key, damaged); });
+      Reopen();
+      EXPECT_TRUE(absl::IsDataLoss(log_->Read(first).status())) << damaged.size();
+      EXPECT_TRUE(absl::IsDataLoss(log_->Verify())) << damaged.size();
+    }
+  }
+
   TemporaryFolder folder_;
   LogOptions options_;
   std::shared_ptr<HeldDisk> disk_;
@@ -272,7 +283,6 @@ std::string ValueOf(RawLog& log, Position first) {
   EXPECT_TRUE(log.db().Get({}, key, &value).ok());
   return value;
 }
-bool IsInChunks(const std::string& value) { return (value.at(3) & 0x80) != 0; }
 
 TEST_F(LogTest, ALargeBatchIsCompressedAndASmallOneIsLeftToRocksDb) {
   Open();
@@ -691,13 +701,9 @@ TEST_F(LogTest, MalformedBatchesAreDataLossWhereverTheyAreRead) {
   std::string more = whole, fewer = whole;
   ++more[0];
   --fewer[0];
-  for (const std::string& damaged : {std::string(), whole.substr(0, 35), whole.substr(0, 40),
-                                     whole.substr(0, whole.size() - 1), whole + "x", more, fewer}) {
-    Plant([&](RawLog& log) { return log.db().Put({}, key, damaged); });
-    Reopen();
-    EXPECT_TRUE(absl::IsDataLoss(log_->Read(10).status())) << damaged.size();
-    EXPECT_TRUE(absl::IsDataLoss(log_->Verify())) << damaged.size();
-  }
+  ExpectEachIsDataLoss(key, 10,
+                       {std::string(), whole.substr(0, 35), whole.substr(0, 40),
+                        whole.substr(0, whole.size() - 1), whole + "x", more, fewer});
 }
 
 TEST_F(LogTest, MalformedChunksAreDataLossWhereverTheyAreRead) {
@@ -712,14 +718,9 @@ TEST_F(LogTest, MalformedChunksAreDataLossWhereverTheyAreRead) {
   --fewer[0];
   unmarked[3] = 0;
   ++longer[36];
-  for (const std::string& damaged :
-       {whole.substr(0, 36), whole.substr(0, 40), whole.substr(0, whole.size() - 1), whole + "x",
-        more, fewer, unmarked, longer}) {
-    Plant([&](RawLog& log) { return log.db().Put({}, key, damaged); });
-    Reopen();
-    EXPECT_TRUE(absl::IsDataLoss(log_->Read(500).status())) << damaged.size();
-    EXPECT_TRUE(absl::IsDataLoss(log_->Verify())) << damaged.size();
-  }
+  ExpectEachIsDataLoss(key, 500,
+                       {whole.substr(0, 36), whole.substr(0, 40), whole.substr(0, whole.size() - 1),
+                        whole + "x", more, fewer, unmarked, longer});
 }
 
 TEST_F(LogTest, VerifyFindsNodesThatAreNotTheEvents) {

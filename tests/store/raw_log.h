@@ -12,6 +12,9 @@
 
 namespace denier::store {
 
+// Whether a batch with this value is compressed.
+inline bool IsInChunks(const std::string& value) { return (value.at(3) & 0x80) != 0; }
+
 // Nobody else has the folder open. Not thread-safe.
 class RawLog {
  public:
