@@ -121,7 +121,9 @@ absl::Status Balances::Add(const Posting& posting) {
 }
 
 std::string Balances::Serialize() const {
-  views::v1::EnvelopeYear row;
+  // One, reused, for its cells: rows of balances are written more often than all others.
+  static thread_local views::v1::EnvelopeYear row;
+  row.Clear();
   for (const auto& [detail, cents] : details_) {
     auto* cell = row.add_cells();
     cell->set_ledger(static_cast<int>(detail.ledger));
@@ -186,31 +188,32 @@ template std::optional<v1::PaymentRequest> Books::Load(const std::string& key) c
 template std::optional<std::int64_t> Books::Load(const std::string& key) const;
 
 const v1::Agreement* Books::FindAgreement(std::string_view agreement_id) const {
-  return agreements_.Find(AgreementKey(agreement_id),
+  return agreements_.Find(AgreementRow(agreement_id),
                           [this](const std::string& key) { return Load<v1::Agreement>(key); });
 }
 
 const v1::Envelope* Books::FindEnvelope(std::string_view agreement_id,
                                         std::string_view envelope_id) const {
-  return envelopes_.Find(EnvelopeKey(agreement_id, envelope_id),
+  return envelopes_.Find(EnvelopeRow(agreement_id, envelope_id),
                          [this](const std::string& key) { return Load<v1::Envelope>(key); });
 }
 
 const v1::Commitment* Books::FindCommitment(std::string_view agreement_id,
                                             std::string_view commitment_id) const {
-  return commitments_.Find(CommitmentKey(agreement_id, commitment_id),
+  return commitments_.Find(CommitmentRow(agreement_id, commitment_id),
                            [this](const std::string& key) { return Load<v1::Commitment>(key); });
 }
 
 const v1::PaymentRequest* Books::FindPayment(std::string_view agreement_id,
                                              std::string_view payment_request_id) const {
-  return payments_.Find(PaymentKey(agreement_id, payment_request_id),
+  return payments_.Find(PaymentRow(agreement_id, payment_request_id),
                         [this](const std::string& key) { return Load<v1::PaymentRequest>(key); });
 }
 
 std::optional<std::int64_t> Books::ReversalOf(std::int64_t position) const {
-  const std::int64_t* reversed_by = reversals_.Find(
-      ReversalKey(position), [this](const std::string& key) { return Load<std::int64_t>(key); });
+  const std::int64_t* reversed_by =
+      reversals_.Find(RowName(ReversalKey(position)),
+                      [this](const std::string& key) { return Load<std::int64_t>(key); });
   return reversed_by == nullptr ? std::nullopt : std::optional<std::int64_t>(*reversed_by);
 }
 
@@ -218,7 +221,7 @@ const Balances& Books::BalancesOf(std::string_view agreement_id, std::string_vie
                                   int fiscal_year) const {
   static const Balances kNothing;
   const Balances* found =
-      balances_.Find(BalancesKey(agreement_id, envelope_id, fiscal_year),
+      balances_.Find(BalancesRow(agreement_id, envelope_id, fiscal_year),
                      [this](const std::string& key) { return Load<Balances>(key); });
   return found == nullptr ? kNothing : *found;
 }
@@ -227,7 +230,7 @@ const BodyYear& Books::BodyYearOf(std::string_view agreement_id, std::string_vie
                                   int fiscal_year) const {
   static const BodyYear kNothing;
   const BodyYear* found =
-      body_years_.Find(BodyYearKey(agreement_id, body_id, fiscal_year),
+      body_years_.Find(BodyYearRow(agreement_id, body_id, fiscal_year),
                        [this](const std::string& key) { return Load<BodyYear>(key); });
   return found == nullptr ? kNothing : *found;
 }
@@ -245,10 +248,10 @@ void Books::ForEachBodyYear(const v1::Agreement& agreement, RowVisitor visit) co
   for (const std::string& body_id :
        {agreement.delegating_body().body_id(), agreement.managing_body().body_id()}) {
     for (const v1::YearStatus& year : agreement.years()) {
-      const std::string key = BodyYearKey(agreement.agreement_id(), body_id, year.fiscal_year());
+      const RowName name = BodyYearRow(agreement.agreement_id(), body_id, year.fiscal_year());
       const BodyYear* sums =
-          body_years_.Find(key, [this](const std::string& key) { return Load<BodyYear>(key); });
-      if (sums != nullptr) visit(key, SerializeRow(*sums));
+          body_years_.Find(name, [this](const std::string& key) { return Load<BodyYear>(key); });
+      if (sums != nullptr) visit(name.Key(), SerializeRow(*sums));
     }
   }
 }
@@ -263,10 +266,10 @@ void Books::ForEachTotal(std::string_view agreement_id, RowVisitor visit) const 
       visit(EnvelopeKey(agreement_id, envelope_id), SerializeRow(*envelope));
     }
     for (const v1::YearStatus& year : agreement->years()) {
-      const std::string key = BalancesKey(agreement_id, envelope_id, year.fiscal_year());
+      const RowName name = BalancesRow(agreement_id, envelope_id, year.fiscal_year());
       const Balances* balances =
-          balances_.Find(key, [this](const std::string& key) { return Load<Balances>(key); });
-      if (balances != nullptr) visit(key, SerializeRow(*balances));
+          balances_.Find(name, [this](const std::string& key) { return Load<Balances>(key); });
+      if (balances != nullptr) visit(name.Key(), SerializeRow(*balances));
     }
   }
 }
@@ -348,7 +351,7 @@ absl::Status Books::Post(const events::v1::Event& event, store::Position positio
 absl::Status Books::PostAll(std::string_view agreement_id, std::span<const Posting> postings,
                             store::Position position) {
   const auto row_of = [&](const Posting& posting) {
-    return &balances_.Mutable(BalancesKey(agreement_id, posting.envelope_id, posting.fiscal_year),
+    return &balances_.Mutable(BalancesRow(agreement_id, posting.envelope_id, posting.fiscal_year),
                               position,
                               [this](const std::string& key) { return Load<Balances>(key); });
   };
@@ -377,7 +380,7 @@ BodyYear* Books::MutableBodyYear(std::string_view agreement_id, std::string_view
                                  int fiscal_year, store::Position position) {
   const v1::Envelope* envelope = FindEnvelope(agreement_id, envelope_id);
   if (envelope == nullptr) return nullptr;
-  return &body_years_.Mutable(BodyYearKey(agreement_id, envelope->managing_body_id(), fiscal_year),
+  return &body_years_.Mutable(BodyYearRow(agreement_id, envelope->managing_body_id(), fiscal_year),
                               position,
                               [this](const std::string& key) { return Load<BodyYear>(key); });
 }

@@ -124,13 +124,13 @@ class Books::Registers {
 
  private:
   template <class Row>
-  Row& Touch(Table<Row>& table, const std::string& key) {
-    return table.Mutable(key, position_,
+  Row& Touch(Table<Row>& table, const RowName& name) {
+    return table.Mutable(name, position_,
                          [this](const std::string& key) { return books_.Load<Row>(key); });
   }
 
   v1::Agreement& Agreement() {
-    return Touch(books_.agreements_, AgreementKey(event_.agreement_id()));
+    return Touch(books_.agreements_, AgreementRow(event_.agreement_id()));
   }
   v1::Agreement& NamedAgreement() {
     v1::Agreement& agreement = Agreement();
@@ -139,22 +139,22 @@ class Books::Registers {
   }
   v1::Envelope& NamedEnvelope(const std::string& envelope_id) {
     v1::Envelope& envelope =
-        Touch(books_.envelopes_, EnvelopeKey(event_.agreement_id(), envelope_id));
+        Touch(books_.envelopes_, EnvelopeRow(event_.agreement_id(), envelope_id));
     envelope.set_etag(etag_);
     return envelope;
   }
   v1::Envelope& EnvelopeOf(const std::string& envelope_id) {
-    return Touch(books_.envelopes_, EnvelopeKey(event_.agreement_id(), envelope_id));
+    return Touch(books_.envelopes_, EnvelopeRow(event_.agreement_id(), envelope_id));
   }
   v1::Commitment& Commitment(const std::string& commitment_id) {
     v1::Commitment& commitment =
-        Touch(books_.commitments_, CommitmentKey(event_.agreement_id(), commitment_id));
+        Touch(books_.commitments_, CommitmentRow(event_.agreement_id(), commitment_id));
     commitment.set_etag(etag_);
     return commitment;
   }
   v1::PaymentRequest& Payment(const std::string& payment_request_id) {
     v1::PaymentRequest& payment =
-        Touch(books_.payments_, PaymentKey(event_.agreement_id(), payment_request_id));
+        Touch(books_.payments_, PaymentRow(event_.agreement_id(), payment_request_id));
     payment.set_etag(etag_);
     return payment;
   }
@@ -162,13 +162,13 @@ class Books::Registers {
   // Those that the fact itself makes.
   v1::Commitment& NewCommitment(const std::string& commitment_id) {
     v1::Commitment& commitment =
-        books_.commitments_.Create(CommitmentKey(event_.agreement_id(), commitment_id), position_);
+        books_.commitments_.Create(CommitmentRow(event_.agreement_id(), commitment_id), position_);
     commitment.set_etag(etag_);
     return commitment;
   }
   v1::PaymentRequest& NewPayment(const std::string& payment_request_id) {
     v1::PaymentRequest& payment =
-        books_.payments_.Create(PaymentKey(event_.agreement_id(), payment_request_id), position_);
+        books_.payments_.Create(PaymentRow(event_.agreement_id(), payment_request_id), position_);
     payment.set_etag(etag_);
     return payment;
   }
@@ -493,7 +493,7 @@ absl::Status Books::Registers::Reimpute(const events::v1::Reimputed& fact,
 }
 
 absl::Status Books::Registers::Reverse(const events::v1::Reversed& fact) {
-  Touch(books_.reversals_, ReversalKey(fact.reversed_position())) =
+  Touch(books_.reversals_, RowName(ReversalKey(fact.reversed_position()))) =
       static_cast<std::int64_t>(position_);
   const Event& original = fact.original();
   switch (original.fact_case()) {
@@ -793,7 +793,7 @@ void Books::MarkYear(std::string_view agreement_id, int fiscal_year, store::Posi
   const v1::Agreement* agreement = FindAgreement(agreement_id);
   if (agreement != nullptr && FindYear(*agreement, fiscal_year) != nullptr) return;
   v1::Agreement& marked =
-      agreements_.Mutable(AgreementKey(agreement_id), position,
+      agreements_.Mutable(AgreementRow(agreement_id), position,
                           [this](const std::string& key) { return Load<v1::Agreement>(key); });
   OfYear(*marked.mutable_years(), fiscal_year);
 }

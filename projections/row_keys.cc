@@ -1,5 +1,7 @@
 #include "projections/row_keys.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 
@@ -12,7 +14,57 @@ namespace {
 // Debian's Abseil has a string_view of its own.
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
+// "/2022": four digits, or more.
+class YearText {
+ public:
+  explicit YearText(int year) {
+    if (year < 0 || year > 9999) {
+      other_ = absl::StrCat("/", absl::Dec(year, absl::kZeroPad4));
+      return;
+    }
+    for (std::size_t i = usual_.size() - 1; i > 0; --i, year /= 10) {
+      usual_[i] = static_cast<char>('0' + year % 10);
+    }
+  }
+  std::string_view view() const {
+    return other_.empty() ? std::string_view(usual_.data(), usual_.size()) : other_;
+  }
+
+ private:
+  std::array<char, 5> usual_{'/'};
+  std::string other_;
+};
+
+// Takes `part` off the end of `key`. False: that is not how it ends.
+bool TakeEnd(std::string_view& key, std::string_view part) {
+  if (!key.ends_with(part)) return false;
+  key.remove_suffix(part.size());
+  return true;
+}
+
 }  // namespace
+
+std::string RowName::Key() const {
+  const YearText year(fiscal_year_);
+  std::array<std::string_view, 6> pieces = {kind_, "/", agreement_id_, "/", id_, year.view()};
+  if (parts_ < 4) pieces[5] = {};
+  if (parts_ < 3) pieces[3] = pieces[4] = {};
+  if (parts_ < 2) pieces[1] = pieces[2] = {};
+  std::size_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  std::string key(size, '\0');
+  char* to = key.data();
+  for (const std::string_view piece : pieces) to = std::ranges::copy(piece, to).out;
+  return key;
+}
+
+// From the end, where keys of a kind differ.
+bool RowName::Is(std::string_view key) const {
+  if (parts_ > 3 && !TakeEnd(key, YearText(fiscal_year_).view())) return false;
+  if (parts_ > 2 && !(TakeEnd(key, id_) && TakeEnd(key, "/"))) return false;
+  if (parts_ > 1 && !(TakeEnd(key, agreement_id_) && TakeEnd(key, "/"))) return false;
+  return key == kind_;
+}
 
 std::string AgreementPrefix() { return "agreement/"; }
 std::string EnvelopePrefix(std::string_view agreement_id) {
@@ -32,34 +84,28 @@ std::string PaymentPrefix(std::string_view agreement_id) {
   return absl::StrCat("payment/", View(agreement_id), "/");
 }
 
-std::string AgreementKey(std::string_view agreement_id) {
-  return absl::StrCat("agreement/", View(agreement_id));
-}
+std::string AgreementKey(std::string_view agreement_id) { return AgreementRow(agreement_id).Key(); }
 std::string EnvelopeKey(std::string_view agreement_id, std::string_view envelope_id) {
-  return absl::StrCat("envelope/", View(agreement_id), "/", View(envelope_id));
+  return EnvelopeRow(agreement_id, envelope_id).Key();
 }
 std::string BalancesKey(std::string_view agreement_id, std::string_view envelope_id,
                         int fiscal_year) {
-  return absl::StrCat("balances/", View(agreement_id), "/", View(envelope_id), "/",
-                      absl::Dec(fiscal_year, absl::kZeroPad4));
+  return BalancesRow(agreement_id, envelope_id, fiscal_year).Key();
 }
 std::string BodyYearKey(std::string_view agreement_id, std::string_view body_id, int fiscal_year) {
-  return absl::StrCat("body/", View(agreement_id), "/", View(body_id), "/",
-                      absl::Dec(fiscal_year, absl::kZeroPad4));
+  return BodyYearRow(agreement_id, body_id, fiscal_year).Key();
 }
 std::string CommitmentKey(std::string_view agreement_id, std::string_view commitment_id) {
-  return absl::StrCat("commitment/", View(agreement_id), "/", View(commitment_id));
+  return CommitmentRow(agreement_id, commitment_id).Key();
 }
 std::string PaymentKey(std::string_view agreement_id, std::string_view payment_request_id) {
-  return absl::StrCat("payment/", View(agreement_id), "/", View(payment_request_id));
+  return PaymentRow(agreement_id, payment_request_id).Key();
 }
 std::string ReversalKey(std::int64_t position) {
   return absl::StrCat("reversal/", absl::Hex(position, absl::kZeroPad16));
 }
 
-std::string ProgressKey(std::string_view agreement_id) {
-  return absl::StrCat("progress/", View(agreement_id));
-}
+std::string ProgressKey(std::string_view agreement_id) { return ProgressRow(agreement_id).Key(); }
 std::string SnapshotPrefix(std::string_view agreement_id) {
   return absl::StrCat("snapshot/", View(agreement_id), "/");
 }

@@ -111,7 +111,7 @@ absl::Status Rows::CountEvent(const events::v1::Event& event) {
     }
     return row.events();
   };
-  std::int64_t& events = progress_.Mutable(ProgressKey(agreement_id), next_ - 1, load);
+  std::int64_t& events = progress_.Mutable(ProgressRow(agreement_id), next_ - 1, load);
   if (!loaded.ok()) return OfRows(loaded);
   ++events;
   if (events % kEventsASnapshot == 0) {

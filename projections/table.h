@@ -13,6 +13,7 @@
 
 #include "absl/container/node_hash_map.h"
 #include "absl/functional/function_ref.h"
+#include "projections/row_keys.h"
 #include "store/position.h"
 
 namespace denier::projections {
@@ -25,32 +26,23 @@ class Table {
   using Loader = absl::FunctionRef<std::optional<Row>(const std::string& key)>;
 
   // nullptr: there is no such row.
-  const Row* Find(const std::string& key, Loader load) {
-    const Node* node = Lookup(key, load);
+  const Row* Find(const RowName& name, Loader load) {
+    const Node* node = Lookup(name, load);
     return node == nullptr ? nullptr : &node->second.row;
   }
 
   // The row, to be changed by the event at `position`; an empty one where there was none.
-  Row& Mutable(const std::string& key, store::Position position, Loader load) {
-    Node* node = Lookup(key, load);
-    if (recording_ && (node == nullptr || node->second.saved_in != recording_)) {
-      saved_.emplace_back(key, node == nullptr ? std::nullopt : std::optional(node->second));
-    }
-    if (node == nullptr) node = &*entries_.try_emplace(key).first;
-    Entry& entry = node->second;
-    entry.saved_in = recording_;
-    entry.touched = position;
-    if (!entry.changed) {
-      entry.changed = true;
-      changed_.push_back(node);
-    }
-    return entry.row;
+  Row& Mutable(const RowName& name, store::Position position, Loader load) {
+    Node* node = Lookup(name, load);
+    return node == nullptr ? Create(name, position) : Change(*node, /*is_new=*/false, position);
   }
 
   // The row that the event at `position` makes: one that is not in memory is new, and nothing is
   // read to find that out. The rules have, when they decided it.
-  Row& Create(const std::string& key, store::Position position) {
-    return Mutable(key, position, [](const std::string&) { return std::nullopt; });
+  Row& Create(const RowName& name, store::Position position) {
+    const auto [it, is_new] = entries_.try_emplace(name.Key());
+    last_ = &*it;
+    return Change(*it, is_new, position);
   }
 
   // From here on Rollback puts back every row as it was now.
@@ -71,6 +63,7 @@ class Table {
         entries_.erase(key);
       }
     }
+    last_ = nullptr;
     Keep();
   }
 
@@ -95,6 +88,7 @@ class Table {
     if (entries_.size() <= most) return;
     if (stored <= last_left_ && entries_.size() <= left_ + std::max(most, left_) / 2) return;
     const std::size_t before = entries_.size();
+    last_ = nullptr;
     last_left_ = 0;
     for (auto it = entries_.begin(); it != entries_.end() && entries_.size() > most / 2;) {
       const Entry& entry = it->second;
@@ -122,7 +116,9 @@ class Table {
   using Entries = absl::node_hash_map<std::string, Entry>;
   using Node = typename Entries::value_type;
 
-  Node* Lookup(const std::string& key, Loader load) {
+  Node* Lookup(const RowName& name, Loader load) {
+    if (last_ != nullptr && name.Is(last_->first)) return last_;
+    const std::string key = name.Key();
     auto it = entries_.find(key);
     if (it == entries_.end()) {
       std::optional<Row> row = load(key);
@@ -130,10 +126,25 @@ class Table {
       it = entries_.try_emplace(key).first;
       it->second.row = std::move(*row);
     }
-    return &*it;
+    return last_ = &*it;
+  }
+
+  Row& Change(Node& node, bool is_new, store::Position position) {
+    Entry& entry = node.second;
+    if (recording_ && (is_new || entry.saved_in != recording_)) {
+      saved_.emplace_back(node.first, is_new ? std::nullopt : std::optional(entry));
+    }
+    entry.saved_in = recording_;
+    entry.touched = position;
+    if (!entry.changed) {
+      entry.changed = true;
+      changed_.push_back(&node);
+    }
+    return entry.row;
   }
 
   Entries entries_;
+  Node* last_ = nullptr;  // that was asked for: the next one asked for is mostly the same
   // By the last eviction: how many, and the last event that touched one of those that had to stay.
   std::size_t left_ = 0;
   store::Position last_left_ = 0;

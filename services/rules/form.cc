@@ -190,7 +190,6 @@ const Form& AddForm(const Descriptor& type, Forms& forms) {
 struct Kind {
   const FieldDescriptor* request = nullptr;
   const Form* form = nullptr;
-  const FieldDescriptor* header = nullptr;
   // Both, of commands that move AE and CP.
   const FieldDescriptor* ae_cents = nullptr;
   const FieldDescriptor* cp_cents = nullptr;
@@ -218,7 +217,6 @@ const Tables& AllTables() {
       Kind& kind = made->kinds[number];
       kind.request = &field;
       kind.form = &AddForm(request, made->forms);
-      kind.header = request.FindFieldByNumber(1);  // of every request
       kind.ae_cents = request.FindFieldByName("ae_cents");
       kind.cp_cents = request.FindFieldByName("cp_cents");
       kind.commitment_id = request.FindFieldByName("commitment_id");
@@ -240,11 +238,6 @@ const Kind* KindOf(const v1::Command& command) {
 const Message& RequestOf(const v1::Command& command, const Kind& kind) {
   return AllTables().command->GetMessage(command, kind.request);
 }
-const v1::CommandHeader& HeaderIn(const Message& request, const Kind& kind) {
-  return static_cast<const v1::CommandHeader&>(
-      kind.form->reflection->GetMessage(request, kind.header));
-}
-
 // A field of one value (or one element of a list), which is not a message.
 std::optional<std::string> WhatIsWrong(const Message& message, const Reflection& reflection,
                                        const Form::Field& form, int index) {
@@ -390,17 +383,92 @@ std::optional<Unknown> FindUnknown(const Message& message, const Form& form) {
 
 }  // namespace
 
+// Without reflection: it is asked eight times of each command.
 const v1::CommandHeader* HeaderOf(const v1::Command& command) {
-  const Kind* const kind = KindOf(command);
-  if (kind == nullptr) return nullptr;
-  return &HeaderIn(RequestOf(command, *kind), *kind);
+  switch (command.command_case()) {
+    case v1::Command::kCreateAgreement:
+      return &command.create_agreement().header();
+    case v1::Command::kAmendAgreement:
+      return &command.amend_agreement().header();
+    case v1::Command::kRecordPublication:
+      return &command.record_publication().header();
+    case v1::Command::kTakeOver:
+      return &command.take_over().header();
+    case v1::Command::kCreateEnvelope:
+      return &command.create_envelope().header();
+    case v1::Command::kUpdateEnvelope:
+      return &command.update_envelope().header();
+    case v1::Command::kRecordProgrammeCredits:
+      return &command.record_programme_credits().header();
+    case v1::Command::kRecordRecyclingBasis:
+      return &command.record_recycling_basis().header();
+    case v1::Command::kAllocate:
+      return &command.allocate().header();
+    case v1::Command::kDeallocate:
+      return &command.deallocate().header();
+    case v1::Command::kFreeze:
+      return &command.freeze().header();
+    case v1::Command::kRelease:
+      return &command.release().header();
+    case v1::Command::kCancel:
+      return &command.cancel().header();
+    case v1::Command::kTransfer:
+      return &command.transfer().header();
+    case v1::Command::kImportOpening:
+      return &command.import_opening().header();
+    case v1::Command::kCorrectOpening:
+      return &command.correct_opening().header();
+    case v1::Command::kImportPlan:
+      return &command.import_plan().header();
+    case v1::Command::kRequestCarryover:
+      return &command.request_carryover().header();
+    case v1::Command::kGrantCarryover:
+      return &command.grant_carryover().header();
+    case v1::Command::kRefuseCarryover:
+      return &command.refuse_carryover().header();
+    case v1::Command::kMakeCarryoverAvailable:
+      return &command.make_carryover_available().header();
+    case v1::Command::kCloseYear:
+      return &command.close_year().header();
+    case v1::Command::kReopenYear:
+      return &command.reopen_year().header();
+    case v1::Command::kEngage:
+      return &command.engage().header();
+    case v1::Command::kWithdraw:
+      return &command.withdraw().header();
+    case v1::Command::kCertifyService:
+      return &command.certify_service().header();
+    case v1::Command::kRequestPayment:
+      return &command.request_payment().header();
+    case v1::Command::kPay:
+      return &command.pay().header();
+    case v1::Command::kPayWithoutCommitment:
+      return &command.pay_without_commitment().header();
+    case v1::Command::kSuspendPayment:
+      return &command.suspend_payment().header();
+    case v1::Command::kResumePayment:
+      return &command.resume_payment().header();
+    case v1::Command::kRejectPayment:
+      return &command.reject_payment().header();
+    case v1::Command::kRequisitionPayment:
+      return &command.requisition_payment().header();
+    case v1::Command::kReinstate:
+      return &command.reinstate().header();
+    case v1::Command::kReimpute:
+      return &command.reimpute().header();
+    case v1::Command::kReverse:
+      return &command.reverse().header();
+    case v1::Command::COMMAND_NOT_SET:
+      break;
+  }
+  return nullptr;
 }
 
 std::vector<std::string> RowsNamedBy(const v1::Command& command) {
   const Kind* const kind = KindOf(command);
   if (kind == nullptr) return {};
   const Message& request = RequestOf(command, *kind);
-  const std::string& agreement_id = HeaderIn(request, *kind).agreement_id();
+  const std::string& agreement_id = HeaderOf(command)->agreement_id();
   std::vector<std::string> keys;
   const auto add = [&](const FieldDescriptor* field, auto key_of) {
     if (field == nullptr) return;
