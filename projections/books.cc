@@ -410,11 +410,6 @@ void Books::TakeChanges(
   std::apply([&](auto&... table) { (take(table), ...); }, Tables());
 }
 
-void Books::ForgetChanges() {
-  const auto forget = [](auto& table) { table.TakeChanges([](const auto&, const auto&) {}); };
-  std::apply([&](auto&... table) { (forget(table), ...); }, Tables());
-}
-
 void Books::EvictRows(std::size_t most_rows, store::Position stored) {
   commitments_.Evict(most_rows, stored);
   payments_.Evict(most_rows, stored);

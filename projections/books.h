@@ -171,7 +171,6 @@ class Books {
 
   // Calls `put` for each row that changed since the last call, with its bytes.
   void TakeChanges(absl::FunctionRef<void(const std::string& key, const std::string& row)> put);
-  void ForgetChanges();
 
   // Drops commitments and payments from memory while there are more than `most_rows` of them;
   // the stored rows must hold the events [0, stored), and only rows untouched since are dropped.

@@ -6,10 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "denier/views/v1/rows.pb.h"
 #include "projections/event_version.h"
-#include "projections/row_keys.h"
-#include "projections/totals_snapshot.h"
 
 namespace denier::projections {
 namespace {
@@ -47,19 +44,24 @@ absl::Status CheckRowFormat(const Views& views) {
 }
 
 Rows::Rows(const store::Log& log, std::shared_ptr<Views> views)
-    : views_(std::move(views)),
-      books_(RowsOf(views_)),
-      reader_(log.ReadFrom(views_->cursor().next)),
+    : log_(log),
+      views_(std::move(views)),
       next_(views_->cursor().next),
       handed_over_(next_),
       committed_(next_),
       flushed_(next_) {}
 
+RowFold& Rows::fold() {
+  if (!fold_.has_value()) fold_.emplace(RowsOf(views_), next_);
+  return *fold_;
+}
+
 absl::StatusOr<bool> Rows::FoldSome(Position until) {
+  if (!reader_.has_value()) reader_.emplace(log_.ReadFrom(next_));
   const Position begun = next_;
   Cursor cursor;
   while (next_ < until && !IsCommitDue()) {
-    absl::StatusOr<const store::StoredBatch*> batch = reader_.Next();
+    absl::StatusOr<const store::StoredBatch*> batch = reader_->Next();
     if (!batch.ok()) return batch.status();
     if (*batch == nullptr) break;
     for (const std::string_view bytes : (*batch)->events) {
@@ -72,55 +74,24 @@ absl::StatusOr<bool> Rows::FoldSome(Position until) {
   if (next_ == begun) return false;
   if (IsCommitDue() && next_ < until) {
     // More is likely to follow. Where the system has no thread left, the next call writes them.
-    StartCommit(cursor, std::launch::async | std::launch::deferred);
+    StartCommit(fold_->TakeWrite(), cursor, std::launch::async | std::launch::deferred);
   } else if (absl::Status committed = Commit(cursor); !committed.ok()) {
     return committed;
   }
-  if (next_ - flushed_ >= kMostUnflushedEvents) {
-    if (absl::Status flushed = Flush(); !flushed.ok()) return flushed;
-  }
+  if (absl::Status flushed = FlushWhenDue(); !flushed.ok()) return flushed;
   return true;
 }
 
 absl::Status Rows::FoldOne(const events::v1::Event& event, std::size_t bytes) {
-  absl::Status folded = books_.Fold(event, next_);
-  if (!books_.status().ok()) return OfRows(books_.status());
+  absl::Status folded = fold().Fold(event);
+  if (!fold_->status().ok()) return OfRows(fold_->status());
   if (!folded.ok()) {
     return absl::DataLossError(
         absl::StrCat("the event at position ", next_, " does not fold: ", folded.message()));
   }
-  if (!event.request_id().empty()) {
-    write_.PutRequest(event.actor().body_id(), event.request_id(), next_);
-  }
   uncommitted_bytes_ += bytes;
   ++next_;
-  return CountEvent(event);
-}
-
-// The event before next().
-absl::Status Rows::CountEvent(const events::v1::Event& event) {
-  const std::string& agreement_id = event.agreement_id();
-  absl::Status loaded;
-  const auto load = [&](const std::string& key) -> std::optional<std::int64_t> {
-    const auto stored = views_->Get(key);
-    views::v1::AgreementProgress row;
-    if (!stored.ok()) {
-      loaded = stored.status();
-    } else if (stored->has_value() && !row.ParseFromString(**stored)) {
-      loaded = absl::DataLossError(absl::StrCat("the row ", key, " does not decode"));
-    }
-    return row.events();
-  };
-  std::int64_t& events = progress_.Mutable(ProgressRow(agreement_id), next_ - 1, load);
-  if (!loaded.ok()) return OfRows(loaded);
-  ++events;
-  if (events % kEventsASnapshot == 0) {
-    write_.Put(SnapshotKey(agreement_id, next_), TotalsSnapshot(books_, agreement_id));
-  }
-  if (events % kEventsAYearsSnapshot == 0 || event.has_plan_imported()) {
-    write_.Put(YearsSnapshotKey(agreement_id, next_), YearsSnapshot(books_, agreement_id));
-  }
-  return books_.status().ok() ? absl::OkStatus() : OfRows(books_.status());
+  return absl::OkStatus();
 }
 
 bool Rows::IsCommitDue() const {
@@ -129,22 +100,31 @@ bool Rows::IsCommitDue() const {
 
 absl::Status Rows::Commit(const Cursor& cursor) {
   if (absl::Status finished = FinishCommit(); !finished.ok()) return finished;
-  StartCommit(cursor, std::launch::deferred);
+  StartCommit(fold().TakeWrite(), cursor, std::launch::deferred);
   return FinishCommit();
 }
 
+absl::Status Rows::CommitFolded(Position first, Views::Write write, const Cursor& cursor) {
+  if (absl::Status finished = FinishCommit(); !finished.ok()) return finished;
+  if (first != next_ || next_ != committed_) {
+    return absl::InternalError(absl::StrCat("rows from ", first, " on came to rows that stand at ",
+                                            committed_, " and ", next_));
+  }
+  // They stand still here from now on.
+  fold_.reset();
+  reader_.reset();
+  next_ = cursor.next;
+  StartCommit(std::move(write), cursor, std::launch::deferred);
+  if (absl::Status finished = FinishCommit(); !finished.ok()) return finished;
+  return FlushWhenDue();
+}
+
 // Hands over the rows as they are now. No other commit is under way.
-void Rows::StartCommit(const Cursor& cursor, std::launch how) {
-  if (handed_over_ == 0) write_.Put(kFormatKey, FormatRow());
-  books_.TakeChanges([&](const std::string& key, const std::string& row) { write_.Put(key, row); });
-  progress_.TakeChanges([&](const std::string& key, const std::int64_t& events) {
-    views::v1::AgreementProgress row;
-    row.set_events(events);
-    write_.Put(key, row.SerializeAsString());
+void Rows::StartCommit(Views::Write write, const Cursor& cursor, std::launch how) {
+  if (handed_over_ == 0) write.Put(kFormatKey, FormatRow());
+  committing_ = std::async(how, [views = views_, write = std::move(write), cursor]() mutable {
+    return views->Commit(std::move(write), cursor);
   });
-  committing_ =
-      std::async(how, [views = views_, write = std::exchange(write_, Views::Write()),
-                       cursor]() mutable { return views->Commit(std::move(write), cursor); });
   handed_over_ = next_;
   uncommitted_bytes_ = 0;
 }
@@ -155,7 +135,7 @@ absl::Status Rows::FinishCommit() {
   committed_ = handed_over_;
   assert(views_->cursor().next == committed_);
   // None that the rows under way, or later events, touched: they are read from memory alone.
-  books_.EvictRows(kMostCachedRows, committed_);
+  if (fold_.has_value()) fold_->EvictRows(kMostCachedRows, committed_);
   return absl::OkStatus();
 }
 
@@ -165,6 +145,10 @@ absl::Status Rows::Flush() {
   if (absl::Status flushed = views_->Flush(); !flushed.ok()) return OfRows(flushed);
   flushed_ = committed_;
   return absl::OkStatus();
+}
+
+absl::Status Rows::FlushWhenDue() {
+  return next_ - flushed_ >= kMostUnflushedEvents ? Flush() : absl::OkStatus();
 }
 
 // What the disk reports is no damage: other rows would meet it too.

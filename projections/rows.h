@@ -1,5 +1,5 @@
 // The rows of one generation while events are folded into them: rows and cursor move in one write.
-// The runner does it beside a living log, `denier replay` and `denier verify` from nothing.
+// The runner has it done beside a living log, `denier replay` and `denier verify` from nothing.
 //
 //   Rows rows(log, views);
 //   while (true) {
@@ -16,6 +16,7 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,7 @@
 #include "absl/status/statusor.h"
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
-#include "projections/table.h"
+#include "projections/row_fold.h"
 #include "store/log.h"
 #include "store/position.h"
 #include "store/views.h"
@@ -52,7 +53,7 @@ class Rows {
   store::Position committed() const { return committed_; }
 
   // As they are after next() events, committed or not.
-  const Books& books() const { return books_; }
+  const Books& books() { return fold().books(); }
 
   // True when the last error was about the stored rows, which can be computed again; otherwise it
   // was about the events, which cannot.
@@ -75,21 +76,27 @@ class Rows {
   // Commits what was folded since the last time. `cursor` stands at next().
   absl::Status Commit(const store::Cursor& cursor);
 
+  // Commits what somebody else has folded from the events [first, cursor.next). INTERNAL: `first`
+  // is not next(), or something that was folded here is not committed.
+  absl::Status CommitFolded(store::Position first, store::Views::Write write,
+                            const store::Cursor& cursor);
+
   // Makes what was committed durable.
   absl::Status Flush();
 
  private:
-  absl::Status CountEvent(const events::v1::Event& event);
-  void StartCommit(const store::Cursor& cursor, std::launch how);
+  RowFold& fold();
+  void StartCommit(store::Views::Write write, const store::Cursor& cursor, std::launch how);
   absl::Status FinishCommit();
+  absl::Status FlushWhenDue();
   absl::Status OfRows(absl::Status status);
 
+  const store::Log& log_;
   const std::shared_ptr<store::Views> views_;
-  Books books_;
-  store::Log::Reader reader_;
-  store::Views::Write write_;
-  Table<std::int64_t> progress_;  // events of each agreement so far
-  events::v1::Event event_;       // one, reused: a fresh one each time costs half the speed
+  // Both made when they are first needed: rows that somebody else folds need neither.
+  std::optional<RowFold> fold_;
+  std::optional<store::Log::Reader> reader_;
+  events::v1::Event event_;  // one, reused: a fresh one each time costs half the speed
   store::Position next_;
   store::Position handed_over_;  // up to here to a commit, the last of which may be under way
   store::Position committed_;

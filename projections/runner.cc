@@ -27,6 +27,9 @@ constexpr Position kNearEvents = 10'000;
 constexpr auto kGathering = std::chrono::milliseconds(10);
 constexpr Position kMostGathered = 1'000;
 
+// Events whose rows are written together at most.
+constexpr Position kMostDelivered = 10'000;
+
 constexpr auto kSayEvery = std::chrono::seconds(5);
 
 // While the log grows the thread that folds for a rebuild has so much of all processors' time at
@@ -163,6 +166,14 @@ void Runner::NotifyHead() {
   if (!gathering_ || head >= folded_ + kMostGathered) wake_.notify_one();
 }
 
+void Runner::Deliver(Folded batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (stopping_ || !status_.ok()) return;  // nobody will take it
+  const Position head = batch.head.next;
+  delivered_.push_back(std::move(batch));
+  if (!gathering_ || head >= folded_ + kMostGathered) wake_.notify_one();
+}
+
 absl::Status Runner::WaitFor(Position next, Clock::time_point deadline) const {
   std::unique_lock<std::mutex> lock(mutex_);
   if (folded_ >= next) return absl::OkStatus();
@@ -220,27 +231,64 @@ void Runner::Run() {
       parked_ = false;
       continue;
     }
-    log_grew_ = false;
-    lock.unlock();
     const Clock::time_point begun = Clock::now();
-    const absl::StatusOr<bool> folded = live_->FoldSome();
-    const bool rows_at_fault = !folded.ok() && live_->rows_at_fault();
-    if (rows_at_fault) {
+    const absl::StatusOr<bool> followed = FollowSome(lock);
+    absl::Status status = followed.status();
+    if (!followed.ok() && live_->rows_at_fault()) {
+      lock.unlock();
       say_(absl::StrCat("Computing the rows again from the first event, beside the damaged ones: ",
-                        folded.status().message(), "."));
+                        followed.status().message(), "."));
+      lock.lock();
+      status = ReplaceDamaged(lock);
+      log_grew_ = true;  // what could not be written is to be folded
     }
-    lock.lock();
-    absl::Status status = folded.status();
-    if (rows_at_fault) status = ReplaceDamaged(lock);
     if (!status.ok()) return StopWith(lock, status);
     Publish();
     AnswerWaiters(lock);
-    if (folded.ok() && !*folded) {
-      WaitUntil(lock, [this] { return log_grew_ || swap_wanted_ || stopping_; });
+    if (followed.ok() && !*followed) {
+      WaitUntil(lock,
+                [this] { return log_grew_ || !delivered_.empty() || swap_wanted_ || stopping_; });
       Gather(lock, begun + kGathering);
     }
   }
   StopWith(lock, absl::OkStatus());
+}
+
+// Puts some of what is new into the live rows: what was delivered, or else what is in the log.
+// False: there was nothing. Lets go of the lock meanwhile.
+absl::StatusOr<bool> Runner::FollowSome(std::unique_lock<std::mutex>& lock) {
+  const Position next = live_->next();
+  while (!delivered_.empty() && delivered_.front().first < next) delivered_.pop_front();
+  if (delivered_.empty() || delivered_.front().first > next) {
+    // Nothing, or there is a gap before it.
+    if (delivered_.empty() && !log_grew_) return false;
+    const Position until = delivered_.empty() ? Rows::kHead : delivered_.front().first;
+    log_grew_ = false;
+    lock.unlock();
+    absl::StatusOr<bool> folded = live_->FoldSome(until);
+    lock.lock();
+    if (folded.ok() && *folded) log_grew_ = true;  // and may have grown further
+    if (folded.ok() && !*folded && until != Rows::kHead) {
+      return absl::InternalError("the log ends before the rows that it made");
+    }
+    return folded;
+  }
+
+  Folded batches = std::move(delivered_.front());
+  delivered_.pop_front();
+  while (!delivered_.empty() && delivered_.front().first == batches.head.next &&
+         batches.head.next - batches.first < kMostDelivered) {
+    batches.head = delivered_.front().head;
+    batches.write.Append(std::move(delivered_.front().write));
+    delivered_.pop_front();
+  }
+  const bool more = !delivered_.empty();
+  lock.unlock();
+  absl::Status committed =
+      live_->CommitFolded(batches.first, std::move(batches.write), batches.head);
+  lock.lock();
+  if (!committed.ok()) return committed;
+  return more;
 }
 
 // The live rows are damaged: they go on answering as far as they can, at the position where they

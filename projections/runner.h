@@ -2,7 +2,8 @@
 // cursor in one write, and builds them anew beside the live ones.
 //
 //   auto runner = Runner::Start(log, views_folder);   // at the head of the log on return
-//   log.Append(...); runner->NotifyHead();
+//   log.Append(...); runner->NotifyHead();           // folds what was appended
+//   log.Append(...); runner->Deliver({...});         // or: here is what it comes to
 //   runner->WaitFor(position, deadline);              // read your own writes
 //   Views::Snapshot rows = runner->views()->TakeSnapshot();
 #ifndef DENIER_PROJECTIONS_RUNNER_H_
@@ -11,6 +12,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -58,6 +60,18 @@ class Runner {
   // folded together, unless somebody waits for them.
   void NotifyHead();
 
+  // The rows that a batch of the log comes to, folded by whoever appended it.
+  struct Folded {
+    store::Position first = 0;  // of its events
+    store::Head head;           // after it
+    store::Views::Write write;
+  };
+
+  // As NotifyHead for a batch that is durable in the log: its events need not be folded a second
+  // time. Batches in the order of the log. Where the rows are not at `first` the log is folded up
+  // to there; where they are beyond, the batch's rows are there already.
+  void Deliver(Folded batch);
+
   // Returns once the events [0, next) are in the rows. DEADLINE_EXCEEDED: not in time. Otherwise
   // what stopped the runner.
   absl::Status WaitFor(store::Position next, std::chrono::steady_clock::time_point deadline) const;
@@ -98,6 +112,7 @@ class Runner {
   absl::Status CatchUp(Rows& rows, const char* what);
 
   void Run();
+  absl::StatusOr<bool> FollowSome(std::unique_lock<std::mutex>& lock);
   absl::Status ReplaceDamaged(std::unique_lock<std::mutex>& lock);
   absl::Status FoldBesideTheLiveOnes(std::unique_lock<std::mutex>& lock);
   void Publish();
@@ -124,9 +139,10 @@ class Runner {
   std::shared_ptr<store::Views> views_;
   store::Position folded_ = 0;
   absl::Status status_;
-  bool log_grew_ = true;
-  bool gathering_ = false;   // the thread lets the log grow
-  mutable int waiting_ = 0;  // threads in WaitFor
+  bool log_grew_ = true;          // by batches that nobody has delivered
+  std::deque<Folded> delivered_;  // not in the rows yet
+  bool gathering_ = false;        // the thread lets the log grow
+  mutable int waiting_ = 0;       // threads in WaitFor
   bool stopping_ = false;
   bool rebuilding_ = false;
   bool swap_wanted_ = false;

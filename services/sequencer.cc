@@ -9,14 +9,14 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "denier/events/v1/event.pb.h"
-#include "projections/books.h"
 #include "projections/event_version.h"
+#include "projections/row_fold.h"
 #include "services/rules/decide.h"
 
 namespace denier::services {
@@ -113,7 +113,7 @@ store::Hash ContentHash(const v1::Command& command) {
 // is always the current one follows from this:
 //   - The stored rows hold exactly the events [0, c) for some c that never decreases (a generation
 //     that is swapped in is not behind the one before it), and c is never ahead of the books,
-//     because only durable events are folded and each of those was folded here first.
+//     because only durable events come to them and each of those was folded here first.
 //   - An event folded here leaves the rows that it touched in memory. EvictRows drops a row only
 //     when its last touch is below `stored`, a folded() read before: that touch is among the [0, c)
 //     of any later read.
@@ -131,8 +131,8 @@ class Sequencer::Decider {
       : log_(log),
         runner_(runner),
         options_(options),
-        next_(log.head().next),
-        tail_first_(next_),
+        fold_(NewFold(log.head().next)),
+        tail_first_(fold_.next()),
         last_recorded_us_(last_recorded_us) {}
 
   // Reads what the submissions that are decided next are about: together it takes half the time.
@@ -144,7 +144,11 @@ class Sequencer::Decider {
   // Not OK: the books cannot be trusted, and nothing of the round may be written or answered.
   const absl::Status& status() const { return status_; }
 
-  Position next() const { return next_; }
+  Position next() const { return fold_.next(); }
+
+  // The rows that the events since the last call come to, groups that were refused left out.
+  // Between two rounds.
+  store::Views::Write TakeRows() { return fold_.TakeWrite(); }
 
   // Between two rounds: lets go of what the stored rows have by now. Waits when they are far
   // behind.
@@ -156,25 +160,27 @@ class Sequencer::Decider {
  private:
   struct TailEvent {
     std::string bytes;
-    const std::string* request;  // its key in tail_requests_, which stays where it is
+    std::string request;  // the RequestKey that it binds
   };
 
   std::vector<Outcome> DecideGroup(const Submission& submission, Round& round);
   // Accepted and not a dry run, or `fold`: the event is folded and is the tail's last.
   Outcome DecideOne(const v1::Command& command, const store::Hash& content,
                     const events::v1::Principal& actor, bool in_group, std::size_t room);
-  Outcome Accept(const v1::Command& command, const Event& event, bool in_group, std::size_t room);
+  Outcome Accept(const v1::Command& command, const Event& event, std::string request, bool in_group,
+                 std::size_t room);
   Outcome Repeat(const v1::Command& command, const store::Hash& content, Position position);
   Outcome Damaged(const absl::Status& status);
   void ForgetFrom(Position position);
   void ForgetAhead();
 
   absl::StatusOr<std::optional<Event>> FindEvent(Position position) const;
-  absl::StatusOr<std::optional<Position>> FindRequest(std::string_view body_id,
+  absl::StatusOr<std::optional<Position>> FindRequest(const std::string& key,
+                                                      std::string_view body_id,
                                                       std::string_view request_id) const;
   absl::StatusOr<std::optional<std::string>> ReadRow(const std::string& key) const;
-  projections::Books NewBooks() const {
-    return projections::Books([this](const std::string& key) { return ReadRow(key); });
+  projections::RowFold NewFold(Position next) const {
+    return {[this](const std::string& key) { return ReadRow(key); }, next};
   }
   std::size_t RoomIn(const Round& round) const {
     return store::kMaxBatchBytes - std::min(store::kMaxBatchBytes, round.batch.bytes().size());
@@ -185,12 +191,12 @@ class Sequencer::Decider {
   const SequencerOptions& options_;
   absl::Status status_;
 
-  projections::Books books_ = NewBooks();
-  Position next_;  // of the next event
+  projections::RowFold fold_;
 
   Position tail_first_;
-  std::deque<TailEvent> tail_;                               // the events [tail_first_, next_)
-  std::unordered_map<std::string, Position> tail_requests_;  // one of each event in tail_
+  std::deque<TailEvent> tail_;  // the events [tail_first_, next())
+  // Of each event in tail_ the request, whose text stays where it is.
+  absl::flat_hash_map<absl::string_view, Position> tail_requests_;
   std::int64_t last_recorded_us_;
 
   // What ReadAhead has found of the submissions that are being decided. Rows by their keys, nothing
@@ -218,7 +224,7 @@ absl::Status Sequencer::Decider::ReadAhead(std::span<const Waiting> waiting) {
       const v1::Command& command = submission.commands[i];
       requests.emplace_back(submission.actor.body_id(), rules::HeaderOf(command)->request_id());
       for (std::string& key : rules::RowsNamedBy(command)) {
-        if (!books_.Holds(key)) keys.push_back(std::move(key));
+        if (!fold_.books().Holds(key)) keys.push_back(std::move(key));
       }
     }
   }
@@ -264,18 +270,18 @@ void Sequencer::Decider::Decide(Waiting waiting, Round& round) {
         outcomes.push_back(std::move(*waiting.outcomes[i]));
         continue;
       }
-      const Position before = next_;
+      const Position before = next();
       outcomes.push_back(DecideOne(submission.commands[i], submission.content[i], submission.actor,
                                    /*in_group=*/false, RoomIn(round)));
-      if (next_ != before) round.batch.Add(tail_.back().bytes);
+      if (next() != before) round.batch.Add(tail_.back().bytes);
     }
   }
-  if (status_.ok()) status_ = books_.status();
+  if (status_.ok()) status_ = fold_.status();
   round.answers.push_back({std::move(waiting.submission.done), std::move(outcomes)});
 }
 
 std::vector<Outcome> Sequencer::Decider::DecideGroup(const Submission& submission, Round& round) {
-  const Position first = next_;
+  const Position first = next();
   const std::int64_t recorded_before_us = last_recorded_us_;
   std::size_t room = RoomIn(round);
   const bool dry_run = rules::HeaderOf(submission.commands.front())->validate_only();
@@ -283,22 +289,22 @@ std::vector<Outcome> Sequencer::Decider::DecideGroup(const Submission& submissio
   std::vector<Outcome> outcomes;
   outcomes.reserve(submission.commands.size());
   const Refusal* refusal = nullptr;
-  books_.Begin();
+  fold_.Begin();
   for (std::size_t i = 0; i < submission.commands.size() && refusal == nullptr; ++i) {
-    const Position before = next_;
+    const Position before = next();
     outcomes.push_back(DecideOne(submission.commands[i], submission.content[i], submission.actor,
                                  /*in_group=*/true, room));
-    if (next_ != before) room -= tail_.back().bytes.size() + kPackedEventOverhead;
+    if (next() != before) room -= tail_.back().bytes.size() + kPackedEventOverhead;
     refusal = std::get_if<Refusal>(&outcomes.back());
   }
 
   if (refusal != nullptr || dry_run) {
-    books_.Rollback();
+    fold_.Rollback();
     ForgetFrom(first);
     last_recorded_us_ = recorded_before_us;
   } else {
-    books_.Keep();
-    for (Position position = first; position < next_; ++position) {
+    fold_.Keep();
+    for (Position position = first; position < next(); ++position) {
       round.batch.Add(tail_[position - tail_first_].bytes);
     }
   }
@@ -320,29 +326,30 @@ Outcome Sequencer::Decider::DecideOne(const v1::Command& command, const store::H
   }
   const Event* reversed = original.has_value() ? &*original : nullptr;
 
-  std::optional<Refusal> refusal = rules::Authorise(books_, actor, command, reversed);
+  std::optional<Refusal> refusal = rules::Authorise(fold_.books(), actor, command, reversed);
   if (refusal.has_value()) return *std::move(refusal);
 
+  std::string request = RequestKey(actor.body_id(), header.request_id());
   absl::StatusOr<std::optional<Position>> earlier =
-      FindRequest(actor.body_id(), header.request_id());
+      FindRequest(request, actor.body_id(), header.request_id());
   if (!earlier.ok()) return Damaged(earlier.status());
   if (earlier->has_value()) return Repeat(command, content, **earlier);
 
-  refusal = rules::CheckEtag(books_, command);
+  refusal = rules::CheckEtag(fold_.books(), command);
   if (refusal.has_value()) return *std::move(refusal);
 
-  rules::Decision decision = rules::Decide(books_, actor, command, reversed);
+  rules::Decision decision = rules::Decide(fold_.books(), actor, command, reversed);
   if (Refusal* no = std::get_if<Refusal>(&decision)) return std::move(*no);
   Event& event = std::get<Event>(decision);
-  if (header.validate_only() && !in_group) return ResultOf(command, event, next_);
+  if (header.validate_only() && !in_group) return ResultOf(command, event, next());
   last_recorded_us_ = std::max(options_.now_us(), last_recorded_us_);
   event.set_recorded_time_us(last_recorded_us_);
   event.set_request_sha256(content.data(), content.size());
-  return Accept(command, event, in_group, room);
+  return Accept(command, event, std::move(request), in_group, room);
 }
 
-Outcome Sequencer::Decider::Accept(const v1::Command& command, const Event& event, bool in_group,
-                                   std::size_t room) {
+Outcome Sequencer::Decider::Accept(const v1::Command& command, const Event& event,
+                                   std::string request, bool in_group, std::size_t room) {
   std::string bytes = event.SerializeAsString();
   if (bytes.size() + kPackedEventOverhead > room) {
     // Sent again by itself, a command finds an empty batch; a group that is too large never will.
@@ -350,14 +357,14 @@ Outcome Sequencer::Decider::Accept(const v1::Command& command, const Event& even
     return rules::Refuse(v1::ERROR_REASON_OVERLOADED, "the batch is full; send it again");
   }
 
-  const absl::Status folded = books_.Fold(event, next_);
+  const Position position = next();
+  const absl::Status folded = fold_.Fold(event);
   if (!folded.ok()) return Damaged(folded);
 
-  const auto [request, is_new] =
-      tail_requests_.emplace(RequestKey(event.actor().body_id(), event.request_id()), next_);
+  tail_.push_back({std::move(bytes), std::move(request)});
+  const auto [it, is_new] = tail_requests_.emplace(tail_.back().request, position);
   if (!is_new) return Damaged(absl::InternalError("a request id was accepted twice"));
-  tail_.push_back({std::move(bytes), &request->first});
-  return ResultOf(command, event, next_++);
+  return ResultOf(command, event, position);
 }
 
 Outcome Sequencer::Decider::Repeat(const v1::Command& command, const store::Hash& content,
@@ -383,7 +390,7 @@ Outcome Sequencer::Decider::Damaged(const absl::Status& status) {
 
 // The event at `position`, or nothing beyond the last.
 absl::StatusOr<std::optional<Event>> Sequencer::Decider::FindEvent(Position position) const {
-  if (position >= next_) return std::nullopt;
+  if (position >= next()) return std::nullopt;
   absl::StatusOr<std::string> bytes;
   if (position >= tail_first_) {
     bytes = tail_[position - tail_first_].bytes;
@@ -398,10 +405,10 @@ absl::StatusOr<std::optional<Event>> Sequencer::Decider::FindEvent(Position posi
   return event;
 }
 
-// The event that a request id is bound to. The tail begins where the stored rows may end.
+// The event that a request id is bound to; `key` is its RequestKey. The tail begins where the
+// stored rows may end.
 absl::StatusOr<std::optional<Position>> Sequencer::Decider::FindRequest(
-    std::string_view body_id, std::string_view request_id) const {
-  const std::string key = RequestKey(body_id, request_id);
+    const std::string& key, std::string_view body_id, std::string_view request_id) const {
   const auto it = tail_requests_.find(key);
   if (it != tail_requests_.end()) return it->second;
   if (requests_ahead_.has_value()) {
@@ -417,8 +424,8 @@ absl::StatusOr<std::optional<Position>> Sequencer::Decider::FindRequest(
 
 // Takes the events from `position` on out of the tail.
 void Sequencer::Decider::ForgetFrom(Position position) {
-  for (; next_ > position; --next_) {
-    tail_requests_.erase(tail_requests_.find(*tail_.back().request));
+  while (tail_first_ + tail_.size() > position) {
+    tail_requests_.erase(tail_.back().request);
     tail_.pop_back();
   }
 }
@@ -435,11 +442,10 @@ absl::Status Sequencer::Decider::FollowRows() {
   }
   const Position folded = runner_.folded();
   for (; tail_first_ < folded && !tail_.empty(); ++tail_first_) {
-    tail_requests_.erase(tail_requests_.find(*tail_.front().request));
+    tail_requests_.erase(tail_.front().request);
     tail_.pop_front();
   }
-  books_.ForgetChanges();
-  books_.EvictRows(options_.most_cached_rows, folded);
+  fold_.EvictRows(options_.most_cached_rows, folded);
   return absl::OkStatus();
 }
 
@@ -451,10 +457,10 @@ absl::Status Sequencer::Decider::BeginAgain() {
   } while (absl::IsDeadlineExceeded(status));
   if (!status.ok()) return status;
   ForgetAhead();
-  books_ = NewBooks();
-  tail_.clear();
+  fold_ = NewFold(head);
   tail_requests_.clear();
-  next_ = tail_first_ = head;
+  tail_.clear();
+  tail_first_ = head;
   return absl::OkStatus();
 }
 
@@ -649,9 +655,6 @@ void Sequencer::DecideQueue(std::unique_lock<std::mutex>& lock) {
   if (begins) status = decider_->FollowRows();
   if (status.ok()) status = decider_->ReadAhead(taken);
   for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open_);
-  // Hashed and compressed here, and not while the next round waits for the disk.
-  open_.batch.TreeFrom(open_.first);
-  open_.batch.Chunks();
   taken.clear();
   if (status.ok()) status = decider_->status();
   lock.lock();
@@ -674,6 +677,9 @@ void Sequencer::BeginAgain(std::unique_lock<std::mutex>& lock) {
 // Leaves the deciding to the others, and the disk, too, before the answers leave: sending many of
 // them takes longer than a sync.
 void Sequencer::CommitAndAnswer(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  open_.rows = decider_->TakeRows();
+  lock.lock();
   Round round = std::exchange(open_, Round());
   open_.first = decider_->next();
   committing_ = true;
@@ -751,12 +757,14 @@ void Sequencer::Fail(const absl::Status& status, std::unique_lock<std::mutex>& l
 }
 
 // Makes the round durable: its answers may leave.
-absl::Status Sequencer::Commit(const Round& round) {
+absl::Status Sequencer::Commit(Round& round) {
   if (!round.batch.empty()) {
     const auto start = std::chrono::steady_clock::now();
     const absl::StatusOr<Position> first = log_.Append(round.batch, round.first);
     if (!first.ok()) return first.status();
-    runner_.NotifyHead();
+    runner_.Deliver({.first = *first,
+                     .head = log_.head(),
+                     .write = std::exchange(round.rows, store::Views::Write())});
     if (options_.observer.committed) {
       options_.observer.committed(round.batch.size(),
                                   std::chrono::duration_cast<std::chrono::microseconds>(

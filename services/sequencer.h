@@ -38,6 +38,7 @@
 #include "store/batch.h"
 #include "store/log.h"
 #include "store/sha256.h"
+#include "store/views.h"
 
 namespace denier::services {
 
@@ -81,7 +82,7 @@ struct SequencerOptions {
   std::size_t most_batch_commands = 5'000;
   // Commitments kept in memory, and as many payments and reversals: few enough for the processor's
   // caches. Those that the stored rows do not have yet stay beyond that.
-  std::size_t most_cached_rows = 10'000;
+  std::size_t most_cached_rows = 3'000;
   // Microseconds since 1970 UTC. The clock of the events' recorded time. Required.
   std::function<std::int64_t()> now_us;
   SequencerObserver observer;
@@ -123,6 +124,7 @@ class Sequencer {
   struct Round {
     store::Position first = 0;  // of the batch's events
     store::Batch batch;
+    store::Views::Write rows;  // that its events come to
     std::size_t commands = 0;  // decided in it,
     std::size_t bytes = 0;     // and their size
     std::vector<Reply> answers;
@@ -154,7 +156,7 @@ class Sequencer {
   std::vector<Waiting> TakeQueue();
   void Fail(const absl::Status& status, std::unique_lock<std::mutex>& lock);
 
-  absl::Status Commit(const Round& round);
+  absl::Status Commit(Round& round);
   void Void(Round& round, const rules::Refusal& refusal);
   void Answer(Round& round);
 

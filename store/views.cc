@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include "store/encoding.h"
 #include "store/merkle.h"
@@ -244,11 +245,15 @@ absl::Status Views::Commit(Write write, const Cursor& cursor) {
     return absl::InternalError("views in " + directory_ + ": commit of cursor " +
                                std::to_string(cursor.next) + " onto cursor " + std::to_string(at));
   }
-  // The later one of a key's rows stays the later one.
+  // The later one of a key's rows stays the later one, and is put alone.
   std::ranges::stable_sort(write.rows_, {}, &std::pair<std::string, std::string>::first);
   std::ranges::stable_sort(write.requests_, {}, &std::pair<std::string, Position>::first);
   rocksdb::WriteBatch batch;
-  for (const auto& [key, row] : write.rows_) batch.Put(rows_, key, row);
+  for (auto it = write.rows_.begin(); it != write.rows_.end(); ++it) {
+    const auto next = std::next(it);
+    if (next != write.rows_.end() && next->first == it->first) continue;
+    batch.Put(rows_, it->first, it->second);
+  }
   for (const auto& [key, position] : write.requests_) {
     batch.Put(requests_, key, EncodePosition(position));
   }
@@ -365,6 +370,15 @@ void Views::Write::Put(std::string_view key, std::string_view row) { rows_.empla
 void Views::Write::PutRequest(std::string_view scope, std::string_view request_id,
                               Position position) {
   requests_.emplace_back(RequestKey(scope, request_id), position);
+}
+
+void Views::Write::Append(Write later) {
+  if (size() == 0) {
+    *this = std::move(later);
+    return;
+  }
+  std::ranges::move(later.rows_, std::back_inserter(rows_));
+  std::ranges::move(later.requests_, std::back_inserter(requests_));
 }
 
 // The deleter holds the views itself: whichever member is assigned or destroyed first, the database

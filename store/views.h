@@ -141,6 +141,9 @@ class Views::Write {
   void Put(std::string_view key, std::string_view row);
   void PutRequest(std::string_view scope, std::string_view request_id, Position position);
 
+  // Does what `later` would do after this.
+  void Append(Write later);
+
   // The number of changes.
   std::size_t size() const { return rows_.size() + requests_.size(); }
 

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "projections/row_keys.h"
 #include "tests/projections/history.h"
 
 namespace denier::projections {
@@ -66,6 +69,41 @@ TEST_F(WouldOverflowTest, ASumThatDoesNotFitIsAnError) {
   Have("coaching", INT64_MAX);
   EXPECT_EQ(books_.PostAll(kAgreement, PostingList{Paid("pilotage", 1)}, 10).code(),
             absl::StatusCode::kOutOfRange);
+}
+
+// Names that differ in one part, or in where one part ends and the next begins.
+TEST(RowNameTest, AKeyIsTheOneThatIsMeantOrNot) {
+  const std::vector<RowName> names = {AgreementRow("a"),
+                                      AgreementRow("a1"),
+                                      AgreementRow(""),
+                                      EnvelopeRow("a", "e"),
+                                      EnvelopeRow("a", "e1"),
+                                      EnvelopeRow("a", ""),
+                                      EnvelopeRow("b", "e"),
+                                      CommitmentRow("a", "e"),
+                                      PaymentRow("a", "e"),
+                                      BalancesRow("a", "e", 2022),
+                                      BalancesRow("a", "e", 2023),
+                                      BalancesRow("a", "e/2022", 2022),
+                                      BalancesRow("a", "e", 0),
+                                      BalancesRow("a", "e", 12022),
+                                      BalancesRow("a", "e", -1),
+                                      BodyYearRow("a", "e", 2022),
+                                      ProgressRow("a"),
+                                      RowName("reversal/000000000000000f")};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t j = 0; j < names.size(); ++j) {
+      EXPECT_EQ(names[i].Is(names[j].Key()), i == j) << names[i].Key() << " " << names[j].Key();
+    }
+    EXPECT_FALSE(names[i].Is(""));
+    EXPECT_FALSE(names[i].Is(names[i].Key().substr(1)));
+    EXPECT_FALSE(names[i].Is(names[i].Key() + "/"));
+  }
+  EXPECT_EQ(BalancesKey("a", "e", 2022), "balances/a/e/2022");
+  EXPECT_EQ(BalancesKey("a", "e", 7), "balances/a/e/0007");
+  EXPECT_EQ(BodyYearKey("a", "DINUM", 2022), "body/a/DINUM/2022");
+  EXPECT_EQ(CommitmentKey("a", "ej-1"), "commitment/a/ej-1");
+  EXPECT_EQ(AgreementKey("a"), "agreement/a");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "projections/reports.h"
+#include "projections/row_fold.h"
 #include "projections/row_keys.h"
 #include "projections/rows.h"
 #include "tests/projections/bookkeeping.h"
@@ -156,6 +157,113 @@ TEST(RunnerTest, TwoLogsOfTheSameEventsGiveTheSameRowsToTheByte) {
   together.Append(SourceDocument());
   together.Start();
   EXPECT_EQ(one_by_one.Rows(), together.Rows());
+}
+
+// ------------------------------------------------------------------ folded by the one who appends
+
+// A writer that folds what it appends, as the sequencer does.
+class Writer {
+ public:
+  explicit Writer(Bookkeeping& books)
+      : books_(books), fold_(RowsOf(books.runner().views()), books.log().head().next) {}
+
+  // Appends the next `size` events of `history` as one batch. Each is folded, taken back and folded
+  // again, every second one in a group.
+  Runner::Folded Append(const History& history, std::size_t size) {
+    const Position first = fold_.next();
+    store::Batch batch;
+    for (Position at = first; at < first + size && at < history.events().size(); ++at) {
+      fold_.Begin();
+      EXPECT_TRUE(fold_.Fold(history.events()[at]).ok());
+      fold_.Rollback();
+      const bool in_group = at % 2 == 0;
+      if (in_group) fold_.Begin();
+      EXPECT_TRUE(fold_.Fold(history.events()[at]).ok());
+      if (in_group) fold_.Keep();
+      batch.Add(history.events()[at].SerializeAsString());
+    }
+    const auto appended = books_.log().Append(batch, first);
+    EXPECT_TRUE(appended.ok()) << appended.status();
+    return {.first = first, .head = books_.log().head(), .write = fold_.TakeWrite()};
+  }
+
+ private:
+  Bookkeeping& books_;
+  RowFold fold_;
+};
+
+TEST(RunnerTest, DeliveredRowsAreThoseThatTheLogGives) {
+  const History history = Long(40'000);
+  Bookkeeping books;
+  books.Start();
+  Writer writer(books);
+  std::mt19937_64 random(20261129);
+  while (books.log().head().next + 1'000 < history.events().size()) {
+    const Position left = history.events().size() - 1'000 - books.log().head().next;
+    books.runner().Deliver(writer.Append(history, std::min(left, 1 + random() % 3'000)));
+    if (random() % 3 == 0) books.AwaitHead();
+  }
+  books.AwaitHead();
+  EXPECT_EQ(books.runner().views()->cursor(), books.log().head());
+  const auto rebuilt = books.runner().Rebuild();
+  ASSERT_TRUE(rebuilt.ok()) << rebuilt.status();
+  EXPECT_EQ(rebuilt->first_difference, "");
+  EXPECT_GT(rebuilt->rows_compared, 39'000);
+
+  // And from where they stand others go on, in either way.
+  books.runner().Deliver(writer.Append(history, 100));
+  books.AwaitHead();
+  books.Append(history);
+  books.AwaitHead();
+  Bookkeeping at_once;
+  at_once.Append(history);
+  at_once.Start();
+  EXPECT_EQ(books.Rows(), at_once.Rows());
+}
+
+// A row that no event comes to tells whose rows were taken.
+TEST(RunnerTest, WhatWasDeliveredIsNotFoldedAgainAndWhatIsMissingIs) {
+  const History history = Long(30);
+  Bookkeeping books;
+  books.Start();
+  Writer writer(books);
+  Runner::Folded first = writer.Append(history, 10);
+  Runner::Folded second = writer.Append(history, 10);
+  first.write.Put("zzz-first", "");
+  second.write.Put("zzz-second", "");
+  books.runner().Deliver(std::move(second));
+  books.AwaitHead();
+  EXPECT_TRUE(books.Rows().contains("zzz-second"));
+  // Too late: the log was folded up to the second.
+  books.runner().Deliver(std::move(first));
+  Runner::Folded third = writer.Append(history, 10);
+  third.write.Put("zzz-third", "");
+  books.runner().Deliver(std::move(third));
+  books.AwaitHead();
+  EXPECT_TRUE(books.Rows().contains("zzz-third"));
+  EXPECT_FALSE(books.Rows().contains("zzz-first"));
+
+  Bookkeeping at_once;
+  at_once.Append(history.events().begin(), history.events().begin() + 30);
+  at_once.Start();
+  auto expected = at_once.Rows();
+  expected["zzz-second"] = expected["zzz-third"] = "";
+  EXPECT_EQ(books.Rows(), expected);
+}
+
+TEST(RowsTest, RowsThatDoNotBeginWhereTheseEndAreRefused) {
+  Bookkeeping books;
+  books.Append(SourceDocument(), 5);
+  auto views = store::Views::Open(books.views_folder());
+  ASSERT_TRUE(views.ok()) << views.status();
+  Rows rows(books.log(), *views);
+  ASSERT_TRUE(*rows.FoldSome(10));
+  EXPECT_EQ(rows.CommitFolded(5, Views::Write(), books.log().head()).code(),
+            absl::StatusCode::kInternal);
+  EXPECT_EQ((*views)->cursor().next, 10u);
+  EXPECT_TRUE(rows.CommitFolded(10, Views::Write(), books.log().head()).ok());
+  EXPECT_EQ((*views)->cursor(), books.log().head());
+  EXPECT_EQ(rows.next(), rows.committed());
 }
 
 // --------------------------------------------------------- written beside the next fold

@@ -129,6 +129,21 @@ TEST_F(ViewsTest, HoldWhatWasPutLast) {
   }
 }
 
+TEST_F(ViewsTest, HoldWhatTheLaterOfTwoWritesPut) {
+  Views::Write write = Rows({{"a", "1"}, {"b", "1"}});
+  write.PutRequest("DINUM", "r", 1);
+  Views::Write later = Rows({{"b", "2"}, {"c", "2"}});
+  later.PutRequest("DINUM", "r", 2);
+  write.Append(std::move(later));
+  write.Append(Views::Write());
+  EXPECT_EQ(write.size(), 6u);
+  Views::Write all;
+  all.Append(std::move(write));
+  ASSERT_TRUE(views_->Commit(std::move(all), At(1)).ok());
+  EXPECT_THAT(Scan(""), ElementsAre(Row{"a", "1"}, Row{"b", "2"}, Row{"c", "2"}));
+  EXPECT_EQ(*views_->FindRequest("DINUM", "r"), Position{2});
+}
+
 TEST_F(ViewsTest, RefuseACursorThatDoesNotAdvance) {
   ASSERT_TRUE(views_->Commit(Rows({{"a", "1"}}), At(3)).ok());
   for (const Position next : {0, 2, 3}) {
