@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "projections/row_keys.h"
@@ -69,6 +70,31 @@ TEST_F(WouldOverflowTest, ASumThatDoesNotFitIsAnError) {
   Have("coaching", INT64_MAX);
   EXPECT_EQ(books_.PostAll(kAgreement, PostingList{Paid("pilotage", 1)}, 10).code(),
             absl::StatusCode::kOutOfRange);
+}
+
+// What was asked for last is not there any more.
+TEST(BooksTest, ARowThatWasTakenBackIsNotFound) {
+  History history;
+  history.On(20220110).Agreement().Envelope("coaching", "DINUM").Allocate("coaching", 2'00, 0);
+  const std::size_t before = history.events().size();
+  history.Engage("ej-1", "coaching", 1'00);
+  Books books;
+  store::Position position = 0;
+  for (; position < before; ++position) {
+    ASSERT_TRUE(books.Fold(history.events()[position], position).ok());
+  }
+  for (int again = 0; again < 2; ++again) {
+    books.Begin();
+    ASSERT_TRUE(books.Fold(history.events()[position], position).ok());
+    ASSERT_NE(books.FindCommitment(kAgreement, "ej-1"), nullptr);
+    books.Rollback();
+    EXPECT_EQ(books.FindCommitment(kAgreement, "ej-1"), nullptr);
+  }
+  ASSERT_TRUE(books.Fold(history.events()[position], position).ok());
+  books.TakeChanges([](const std::string&, const std::string&) {});
+  ASSERT_NE(books.FindCommitment(kAgreement, "ej-1"), nullptr);
+  books.EvictRows(0, position + 1);
+  EXPECT_EQ(books.FindCommitment(kAgreement, "ej-1"), nullptr) << "and nothing is stored";
 }
 
 // Names that differ in one part, or in where one part ends and the next begins.
