@@ -259,6 +259,11 @@ class CommandService::Stream final
     std::vector<Attempt> attempts;
     Submission submission;
     std::vector<int> submitted;  // which commands of the message
+    const auto size = static_cast<std::size_t>(request.commands_size());
+    attempts.reserve(size);
+    submission.commands.reserve(size);
+    submission.content.reserve(size);
+    submitted.reserve(size);
     bool refused = false;
     for (v1::Command& command : *request.mutable_commands()) {
       const int index = static_cast<int>(attempts.size());

@@ -164,7 +164,7 @@ class Sequencer::Decider {
   };
 
   std::vector<Outcome> DecideGroup(const Submission& submission, Round& round);
-  // Accepted and not a dry run, or `fold`: the event is folded and is the tail's last.
+  // Accepted, and in a group or no dry run: the event is folded and is the tail's last.
   Outcome DecideOne(const v1::Command& command, const store::Hash& content,
                     const events::v1::Principal& actor, bool in_group, std::size_t room);
   Outcome Accept(const v1::Command& command, const Event& event, std::string request, bool in_group,
@@ -218,6 +218,8 @@ absl::Status Sequencer::Decider::ReadAhead(std::span<const Waiting> waiting) {
 
   std::vector<std::string> keys;
   std::vector<std::pair<std::string_view, std::string_view>> requests;
+  keys.reserve(commands);
+  requests.reserve(commands);
   for (const auto& [submission, outcomes, bytes] : waiting) {
     for (std::size_t i = 0; i < submission.commands.size(); ++i) {
       if (outcomes[i].has_value()) continue;
