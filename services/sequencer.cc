@@ -657,6 +657,9 @@ void Sequencer::DecideQueue(std::unique_lock<std::mutex>& lock) {
   if (begins) status = decider_->FollowRows();
   if (status.ok()) status = decider_->ReadAhead(taken);
   for (Waiting& waiting : taken) decider_->Decide(std::move(waiting), open_);
+  // Hashed and compressed here, and not while the next round waits for the disk.
+  open_.batch.TreeFrom(open_.first);
+  open_.batch.Chunks();
   taken.clear();
   if (status.ok()) status = decider_->status();
   lock.lock();
