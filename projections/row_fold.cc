@@ -25,6 +25,7 @@ absl::Status RowFold::Fold(const Event& event) {
   }
   ++next_;
   Count(event);
+  if (!status().ok()) --next_;  // it does not count
   return status();
 }
 

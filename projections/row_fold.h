@@ -30,8 +30,8 @@ class RowFold {
   store::Position next() const { return next_; }
 
   // Folds the event at next(), in its current form (event_version.h): rows, the request that it
-  // binds, and what is snapshot at certain events. Errors as Books::Fold's; and where status() is
-  // not OK any more, it was a stored row that could not be read.
+  // binds, and what is snapshot at certain events. After an error next() stays. Errors as Books::
+  // Fold's; and where status() is not OK any more, it was a stored row that could not be read.
   absl::Status Fold(const events::v1::Event& event);
 
   // OK until a stored row could not be read; from then on nothing here can be trusted.

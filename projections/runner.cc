@@ -27,8 +27,10 @@ constexpr Position kNearEvents = 10'000;
 constexpr auto kGathering = std::chrono::milliseconds(10);
 constexpr Position kMostGathered = 1'000;
 
-// Events whose rows are written together at most.
+// Events whose rows are written together, about; and that may wait for it, before memory is saved
+// and the log read instead.
 constexpr Position kMostDelivered = 10'000;
+constexpr Position kMostWaiting = 50'000;
 
 constexpr auto kSayEvery = std::chrono::seconds(5);
 
@@ -170,7 +172,12 @@ void Runner::Deliver(Folded batch) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (stopping_ || !status_.ok()) return;  // nobody will take it
   const Position head = batch.head.next;
-  delivered_.push_back(std::move(batch));
+  if (doubted_ || head > folded_ + kMostWaiting) {
+    delivered_.clear();
+    log_grew_ = true;
+  } else {
+    delivered_.push_back(std::move(batch));
+  }
   if (!gathering_ || head >= folded_ + kMostGathered) wake_.notify_one();
 }
 
@@ -348,6 +355,7 @@ void Runner::StopWith(std::unique_lock<std::mutex>& lock, absl::Status status) {
   std::map<WaiterKey, Waiter> left = std::move(waiters_);
   waiters_.clear();
   deadlines_.clear();
+  delivered_.clear();
   const bool failed = !status_.ok();
   const std::string why(status_.message());
   stopping_ = stopping_ || failed;
@@ -495,6 +503,11 @@ absl::StatusOr<Runner::Rebuilt> Runner::RebuildBesideTheLiveOnes() {
     if (status.ok()) {
       lock.lock();
       live_.swap(fresh);
+      if (!rebuilt.first_difference.empty()) {
+        doubted_ = true;
+        delivered_.clear();
+        log_grew_ = true;
+      }
       Publish();
       lock.unlock();
       swapped = true;

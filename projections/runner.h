@@ -69,7 +69,8 @@ class Runner {
 
   // As NotifyHead for a batch that is durable in the log: its events need not be folded a second
   // time. Batches in the order of the log. Where the rows are not at `first` the log is folded up
-  // to there; where they are beyond, the batch's rows are there already.
+  // to there; where they are beyond, the batch's rows are there already. Where too much is waiting,
+  // and once a rebuild has found a difference, the log is folded after all.
   void Deliver(Folded batch);
 
   // Returns once the events [0, next) are in the rows. DEADLINE_EXCEEDED: not in time. Otherwise
@@ -133,7 +134,7 @@ class Runner {
 
   mutable std::mutex mutex_;
   mutable std::condition_variable progress_;  // folded_, status_, parked_, rebuilding_
-  // log_grew_, stopping_, swap_wanted_, a new waiter
+  // log_grew_, delivered_, stopping_, swap_wanted_, a new waiter
   mutable std::condition_variable wake_;
   // All of these are guarded by mutex_.
   std::shared_ptr<store::Views> views_;
@@ -141,8 +142,10 @@ class Runner {
   absl::Status status_;
   bool log_grew_ = true;          // by batches that nobody has delivered
   std::deque<Folded> delivered_;  // not in the rows yet
-  bool gathering_ = false;        // the thread lets the log grow
-  mutable int waiting_ = 0;       // threads in WaitFor
+  // A rebuild has found a difference: who delivers may hold what was wrong, and put it there again.
+  bool doubted_ = false;
+  bool gathering_ = false;   // the thread lets the log grow
+  mutable int waiting_ = 0;  // threads in WaitFor
   bool stopping_ = false;
   bool rebuilding_ = false;
   bool swap_wanted_ = false;

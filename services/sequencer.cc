@@ -766,14 +766,14 @@ absl::Status Sequencer::Commit(Round& round) {
   if (!round.batch.empty()) {
     const auto start = std::chrono::steady_clock::now();
     const absl::StatusOr<Position> first = log_.Append(round.batch, round.first);
+    const auto end = std::chrono::steady_clock::now();
     if (!first.ok()) return first.status();
     runner_.Deliver({.first = *first,
                      .head = log_.head(),
                      .write = std::exchange(round.rows, store::Views::Write())});
     if (options_.observer.committed) {
-      options_.observer.committed(round.batch.size(),
-                                  std::chrono::duration_cast<std::chrono::microseconds>(
-                                      std::chrono::steady_clock::now() - start));
+      options_.observer.committed(
+          round.batch.size(), std::chrono::duration_cast<std::chrono::microseconds>(end - start));
     }
   }
   return absl::OkStatus();

@@ -238,6 +238,7 @@ const Kind* KindOf(const v1::Command& command) {
 const Message& RequestOf(const v1::Command& command, const Kind& kind) {
   return AllTables().command->GetMessage(command, kind.request);
 }
+
 // A field of one value (or one element of a list), which is not a message.
 std::optional<std::string> WhatIsWrong(const Message& message, const Reflection& reflection,
                                        const Form::Field& form, int index) {

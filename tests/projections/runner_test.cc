@@ -262,6 +262,19 @@ TEST(RunnerTest, WhatWasDeliveredIsNotFoldedAgainAndWhatIsMissingIs) {
   EXPECT_EQ(books.Rows(), expected);
 }
 
+TEST(RowFoldTest, AnEventWhoseCountCannotBeReadDoesNotCount) {
+  const History history = Long(1);
+  RowFold fold(
+      [](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
+        if (key.starts_with("progress/")) return absl::DataLossError("damaged");
+        return std::nullopt;
+      },
+      0);
+  EXPECT_EQ(fold.Fold(history.events().front()).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(fold.next(), 0u);
+  EXPECT_FALSE(fold.status().ok());
+}
+
 TEST(RowsTest, RowsThatDoNotBeginWhereTheseEndAreRefused) {
   Bookkeeping books;
   books.Append(SourceDocument(), 5);
@@ -546,6 +559,17 @@ TEST(RebuildTest, OneWrongCentInALiveRowIsNamed) {
   EXPECT_EQ(rebuilt->first_difference, key);
   EXPECT_THAT(books.said(), ElementsAre(HasSubstr(key)));
   EXPECT_EQ(books.Rows(), rows) << "the rebuilt rows are live all the same";
+  EXPECT_EQ(books.runner().Rebuild()->first_difference, "");
+
+  // Who has folded on the wrong cent does not bring it back.
+  History history = SourceDocument();
+  history.Allocate("coaching-2022", 1'00, 1'00);
+  Writer writer(books);
+  Runner::Folded next = writer.Append(history, 1);
+  next.write.Put(key, "a cent too many");
+  books.runner().Deliver(std::move(next));
+  books.AwaitHead();
+  EXPECT_EQ(books.Rows().at(key), rows.at(key));
   EXPECT_EQ(books.runner().Rebuild()->first_difference, "");
 }
 
