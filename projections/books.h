@@ -40,7 +40,7 @@
 namespace denier::projections {
 
 // Stored rows of another format are dropped and computed again from the log.
-inline constexpr int kRowFormat = 5;
+inline constexpr int kRowFormat = 6;
 
 // The balances of one envelope in one budget year, in cents. A balance is a sum of postings.
 class Balances {

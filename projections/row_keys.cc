@@ -105,7 +105,6 @@ std::string ReversalKey(std::int64_t position) {
   return absl::StrCat("reversal/", absl::Hex(position, absl::kZeroPad16));
 }
 
-std::string ProgressKey(std::string_view agreement_id) { return ProgressRow(agreement_id).Key(); }
 std::string SnapshotPrefix(std::string_view agreement_id) {
   return absl::StrCat("snapshot/", View(agreement_id), "/");
 }

@@ -1,5 +1,6 @@
 // The keys under which rows are stored in `views/`. Identifiers hold no '/', so keys are
-// unambiguous and the rows of one agreement lie together, in the order of their identifiers.
+// unambiguous and the rows of one agreement lie together, in the order of their identifiers. Kinds
+// of which there are ever more rows stand in store::kGrowingKinds, too.
 #ifndef DENIER_PROJECTIONS_ROW_KEYS_H_
 #define DENIER_PROJECTIONS_ROW_KEYS_H_
 
@@ -59,7 +60,7 @@ inline RowName PaymentRow(std::string_view agreement_id, std::string_view paymen
 inline RowName ProgressRow(std::string_view agreement_id) { return {"progress", agreement_id}; }
 
 // The keys of the same. BalancesKey is of a views::v1::EnvelopeYear, ReversalKey of a
-// views::v1::Reversal, ProgressKey of a views::v1::AgreementProgress, the others of the resource
+// views::v1::Reversal, ProgressRow of a views::v1::AgreementProgress, the others of the resource
 // that they name.
 std::string AgreementKey(std::string_view agreement_id);
 std::string EnvelopeKey(std::string_view agreement_id, std::string_view envelope_id);
@@ -69,7 +70,6 @@ std::string BodyYearKey(std::string_view agreement_id, std::string_view body_id,
 std::string CommitmentKey(std::string_view agreement_id, std::string_view commitment_id);
 std::string PaymentKey(std::string_view agreement_id, std::string_view payment_request_id);
 std::string ReversalKey(std::int64_t position);
-std::string ProgressKey(std::string_view agreement_id);
 // views::v1::TotalsSnapshot after the events [0, next), of all totals and of those of the bodies
 std::string SnapshotKey(std::string_view agreement_id, store::Position next);
 std::string YearsSnapshotKey(std::string_view agreement_id, store::Position next);

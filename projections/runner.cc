@@ -24,8 +24,8 @@ constexpr Position kNearEvents = 10'000;
 // While nobody waits for it, a fold begins so long after the last one at the earliest, unless there
 // are so many events to fold: each fold has a price, and many small ones cost several times what
 // the events do.
-constexpr auto kGathering = std::chrono::milliseconds(10);
-constexpr Position kMostGathered = 1'000;
+constexpr auto kGathering = std::chrono::milliseconds(50);
+constexpr Position kMostGathered = 2'500;
 
 // Events whose rows are written together, about; and that may wait for it, before memory is saved
 // and the log read instead.

@@ -56,7 +56,7 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // The log has grown; returns at once. Commits that follow each other within some milliseconds are
+  // The log has grown; returns at once. Commits that follow each other within 50 ms are
   // folded together, unless somebody waits for them.
   void NotifyHead();
 

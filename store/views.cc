@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <iterator>
 
 #include "store/encoding.h"
@@ -36,7 +37,7 @@ constexpr std::size_t kBlockCacheBytes = std::size_t{128} << 20;
 // Four parts of the cache, each with a lock. RocksDB would cut it in 64, and whole filters, of a
 // MiB or two each, would drive each other out of so small a part: a look-up then reads them again.
 constexpr int kBlockCacheShardBits = 2;
-// Two of them a family, which are flushed together: a request takes a quarter of its rows' room.
+// Two of them a family at the most: all families are flushed together.
 // Smaller ones are compacted more often than they fit a cache better.
 constexpr std::size_t kWriteBufferBytes = std::size_t{64} << 20;
 // Of a file below level 0, and so of its filter: some 300 KiB at the most.
@@ -185,10 +186,12 @@ absl::Status Views::OpenDatabase(Mode mode) {
       FamilyOptions(rocksdb::NewLRUCache(kBlockCacheBytes, kBlockCacheShardBits));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families = {
       {rocksdb::kDefaultColumnFamilyName, family},
       {kRequestsFamily, family},
       {kCursorsFamily, family}};
+  for (const std::string_view kind : kGrowingKinds)
+    families.emplace_back(std::string(kind), family);
   rocksdb::DBOptions options = DatabaseOptions(env_.get());
   rocksdb::Status status;
   if (mode == Mode::kRead) {
@@ -198,12 +201,36 @@ absl::Status Views::OpenDatabase(Mode mode) {
   } else {
     status = rocksdb::DB::Open(options, directory_, families, &handles, &db);
   }
+  if (status.IsInvalidArgument()) {  // a family is missing, or one too many
+    return absl::FailedPreconditionError("views in " + directory_ + ": " + status.ToString());
+  }
   if (!status.ok()) return ToStatus(status, directory_);
   db_.reset(db);
   rows_ = handles[0];
   requests_ = handles[1];
   cursors_ = handles[2];
+  std::copy(handles.begin() + 3, handles.end(), growing_.begin());
   return absl::OkStatus();
+}
+
+// Where the row of `key` lies.
+rocksdb::ColumnFamilyHandle* Views::FamilyOf(std::string_view key) const {
+  for (std::size_t i = 0; i < kGrowingKinds.size(); ++i) {
+    const std::string_view kind = kGrowingKinds[i];
+    if (key.size() > kind.size() && key[kind.size()] == '/' && key.starts_with(kind)) {
+      return growing_[i];
+    }
+  }
+  return rows_;
+}
+
+// Where rows may lie whose keys begin with `prefix`.
+Views::Families Views::FamiliesOf(std::string_view prefix) const {
+  Families families = {FamilyOf(prefix)};
+  for (std::size_t i = 0; i < kGrowingKinds.size(); ++i) {
+    if (kGrowingKinds[i].starts_with(prefix)) families.push_back(growing_[i]);
+  }
+  return families;
 }
 
 absl::Status Views::Destroy(const std::string& directory, const ViewsOptions& options) {
@@ -228,6 +255,7 @@ Views::~Views() {
     for (rocksdb::ColumnFamilyHandle* family : {rows_, requests_, cursors_}) {
       db_->DestroyColumnFamilyHandle(family);
     }
+    for (rocksdb::ColumnFamilyHandle* family : growing_) db_->DestroyColumnFamilyHandle(family);
     db_.reset();
   }
   // Should it fail, the folder stays behind for the next Generations::DropOthers.
@@ -252,7 +280,7 @@ absl::Status Views::Commit(Write write, const Cursor& cursor) {
   for (auto it = write.rows_.begin(); it != write.rows_.end(); ++it) {
     const auto next = std::next(it);
     if (next != write.rows_.end() && next->first == it->first) continue;
-    batch.Put(rows_, it->first, it->second);
+    batch.Put(FamilyOf(it->first), it->first, it->second);
   }
   for (const auto& [key, position] : write.requests_) {
     batch.Put(requests_, key, EncodePosition(position));
@@ -269,7 +297,9 @@ absl::Status Views::Commit(Write write, const Cursor& cursor) {
 }
 
 absl::Status Views::Flush() {
-  return ToStatus(db_->Flush(rocksdb::FlushOptions(), {rows_, requests_, cursors_}), directory_);
+  Families all = {rows_, requests_, cursors_};
+  all.insert(all.end(), growing_.begin(), growing_.end());
+  return ToStatus(db_->Flush(rocksdb::FlushOptions(), all), directory_);
 }
 
 absl::StatusOr<std::optional<std::string>> Views::Read(const rocksdb::ReadOptions& options,
@@ -297,7 +327,7 @@ absl::StatusOr<Cursor> Views::ReadCursor(const rocksdb::ReadOptions& options) co
 }
 
 absl::StatusOr<std::optional<std::string>> Views::Get(std::string_view key) const {
-  return Read(rocksdb::ReadOptions(), rows_, key);
+  return Read(rocksdb::ReadOptions(), FamilyOf(key), key);
 }
 
 absl::StatusOr<std::optional<Position>> Views::FindRequest(std::string_view scope,
@@ -317,14 +347,17 @@ absl::StatusOr<Position> Views::ParseRequest(std::string_view row) const {
   return ReadLittleEndian64(row);
 }
 
+// Of each key the row in the family at the same place.
 absl::StatusOr<std::vector<std::optional<std::string>>> Views::ReadAll(
-    rocksdb::ColumnFamilyHandle* family, std::span<const std::string> keys) const {
+    Families families, std::span<const std::string> keys) const {
   const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
   // Keys that come in order, as those of a caller that counts do, need not be sorted.
-  db_->MultiGet(rocksdb::ReadOptions(), family, keys.size(), slices.data(), values.data(),
-                statuses.data(), /*sorted_input=*/std::ranges::is_sorted(keys));
+  const bool one_family =
+      std::ranges::adjacent_find(families, std::not_equal_to()) == families.end();
+  db_->MultiGet(rocksdb::ReadOptions(), keys.size(), families.data(), slices.data(), values.data(),
+                statuses.data(), /*sorted_input=*/one_family && std::ranges::is_sorted(keys));
   std::vector<std::optional<std::string>> rows(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].IsNotFound()) continue;
@@ -336,7 +369,10 @@ absl::StatusOr<std::vector<std::optional<std::string>>> Views::ReadAll(
 
 absl::StatusOr<std::vector<std::optional<std::string>>> Views::GetAll(
     std::span<const std::string> keys) const {
-  return ReadAll(rows_, keys);
+  Families families;
+  families.reserve(keys.size());
+  for (const std::string& key : keys) families.push_back(FamilyOf(key));
+  return ReadAll(std::move(families), keys);
 }
 
 absl::StatusOr<std::vector<std::optional<Position>>> Views::FindRequests(
@@ -344,7 +380,8 @@ absl::StatusOr<std::vector<std::optional<Position>>> Views::FindRequests(
   std::vector<std::string> keys;
   keys.reserve(requests.size());
   for (const auto& [scope, request_id] : requests) keys.push_back(RequestKey(scope, request_id));
-  const absl::StatusOr<std::vector<std::optional<std::string>>> rows = ReadAll(requests_, keys);
+  const absl::StatusOr<std::vector<std::optional<std::string>>> rows =
+      ReadAll(Families(keys.size(), requests_), keys);
   if (!rows.ok()) return rows.status();
   std::vector<std::optional<Position>> positions(rows->size());
   for (std::size_t i = 0; i < rows->size(); ++i) {
@@ -400,41 +437,57 @@ absl::StatusOr<Cursor> Views::Snapshot::cursor() const {
 }
 
 absl::StatusOr<std::optional<std::string>> Views::Snapshot::Get(std::string_view key) const {
-  return views_->Read(AtThisMoment(), views_->rows_, key);
+  return views_->Read(AtThisMoment(), views_->FamilyOf(key), key);
 }
 
 absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::Scan(
     std::string_view prefix, std::string_view start_after, std::size_t limit) const {
-  return ScanFamily(views_->rows_, prefix, start_after, limit);
+  return ScanFamilies(views_->FamiliesOf(prefix), prefix, start_after, limit);
 }
 
 absl::StatusOr<std::optional<Views::Snapshot::Row>> Views::Snapshot::FindLast(
     std::string_view prefix, std::string_view until) const {
-  const std::unique_ptr<rocksdb::Iterator> it(
-      views_->db_->NewIterator(AtThisMoment(), views_->rows_));
-  it->SeekForPrev(until);
-  if (!it->status().ok()) return ToStatus(it->status(), views_->directory_);
-  if (!it->Valid() || !it->key().starts_with(prefix)) return std::optional<Row>();
-  return Row{it->key().ToString(), it->value().ToString()};
+  std::optional<Row> last;
+  for (rocksdb::ColumnFamilyHandle* family : views_->FamiliesOf(prefix)) {
+    const std::unique_ptr<rocksdb::Iterator> it(views_->db_->NewIterator(AtThisMoment(), family));
+    it->SeekForPrev(until);
+    if (!it->status().ok()) return ToStatus(it->status(), views_->directory_);
+    if (!it->Valid() || !it->key().starts_with(prefix)) continue;
+    if (last.has_value() && it->key().compare(last->key) < 0) continue;
+    last = Row{it->key().ToString(), it->value().ToString()};
+  }
+  return last;
 }
 
 absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanRequests(
     std::string_view start_after, std::size_t limit) const {
-  return ScanFamily(views_->requests_, "", start_after, limit);
+  return ScanFamilies({views_->requests_}, "", start_after, limit);
 }
 
-absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanFamily(
-    rocksdb::ColumnFamilyHandle* family, std::string_view prefix, std::string_view start_after,
+// Their rows together, in one order.
+absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanFamilies(
+    Families families, std::string_view prefix, std::string_view start_after,
     std::size_t limit) const {
-  const std::unique_ptr<rocksdb::Iterator> it(views_->db_->NewIterator(AtThisMoment(), family));
-  it->Seek(std::max(prefix, start_after));
-  if (!start_after.empty() && it->Valid() && it->key() == rocksdb::Slice(start_after)) it->Next();
-
-  std::vector<Row> rows;
-  for (; rows.size() < limit && it->Valid() && it->key().starts_with(prefix); it->Next()) {
-    rows.push_back({it->key().ToString(), it->value().ToString()});
+  std::vector<std::unique_ptr<rocksdb::Iterator>> its;
+  for (rocksdb::ColumnFamilyHandle* family : families) {
+    its.emplace_back(views_->db_->NewIterator(AtThisMoment(), family));
+    its.back()->Seek(std::max(prefix, start_after));
+    if (!start_after.empty() && its.back()->Valid() && its.back()->key() == start_after) {
+      its.back()->Next();
+    }
   }
-  if (!it->status().ok()) return ToStatus(it->status(), views_->directory_);
+  std::vector<Row> rows;
+  while (rows.size() < limit) {
+    rocksdb::Iterator* first = nullptr;
+    for (const auto& it : its) {
+      if (!it->Valid() && !it->status().ok()) return ToStatus(it->status(), views_->directory_);
+      if (!it->Valid() || !it->key().starts_with(prefix)) continue;
+      if (first == nullptr || it->key().compare(first->key()) < 0) first = it.get();
+    }
+    if (first == nullptr) break;
+    rows.push_back({first->key().ToString(), first->value().ToString()});
+    first->Next();
+  }
   return rows;
 }
 

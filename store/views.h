@@ -7,6 +7,9 @@
 //   write.PutRequest("body-3", request_id, position);
 //   absl::Status status = views->Commit(std::move(write), Cursor{head.next, head.root});
 //
+// Rows whose keys begin with a kind of kGrowingKinds lie in a RocksDB column family of their kind,
+// all others in the default one (docs/decisions/0012).
+//
 // RocksDB keeps a checksum of every block: a flipped bit makes a read fail with DATA_LOSS, never
 // give another figure. The caller answers damage by building a new generation from the log. What
 // the disk itself reports (no room, an I/O error) is UNAVAILABLE, from every call.
@@ -16,6 +19,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/file_system.h>
 
+#include <array>
 #include <cstddef>
 #include <future>
 #include <map>
@@ -38,6 +42,11 @@ namespace denier::store {
 // How far rows have got: the events [0, next) are folded into them, and `root` says of which log.
 using Cursor = Head;
 
+// Kinds of rows, what a key begins with before its first '/', of which there are ever more the
+// longer a history is. New ones lie in files that need not be merged with those of other rows.
+inline constexpr std::array<std::string_view, 4> kGrowingKinds = {"commitment", "payment",
+                                                                  "snapshot", "years"};
+
 struct ViewsOptions {
   std::shared_ptr<rocksdb::FileSystem> file_system;  // nullptr is the operating system's own
 };
@@ -55,7 +64,8 @@ class Views : public std::enable_shared_from_this<Views> {
                                                      const ViewsOptions& options = {});
 
   // Opens the generation in `directory`, which must exist, for reading, and changes no file. Commit
-  // and Flush are refused. Errors as Open's.
+  // and Flush are refused. Errors as Open's. FAILED_PRECONDITION: another version has made it,
+  // which kept other kinds apart.
   static absl::StatusOr<std::shared_ptr<Views>> OpenReadOnly(const std::string& directory,
                                                              const ViewsOptions& options = {});
 
@@ -113,19 +123,23 @@ class Views : public std::enable_shared_from_this<Views> {
   static absl::StatusOr<std::shared_ptr<Views>> Open(const std::string& directory,
                                                      const ViewsOptions& options, Mode mode);
   absl::Status OpenDatabase(Mode mode);
+  using Families = std::vector<rocksdb::ColumnFamilyHandle*>;
+  rocksdb::ColumnFamilyHandle* FamilyOf(std::string_view key) const;
+  Families FamiliesOf(std::string_view prefix) const;
   absl::StatusOr<Cursor> ReadCursor(const rocksdb::ReadOptions& options) const;
   absl::StatusOr<std::optional<std::string>> Read(const rocksdb::ReadOptions& options,
                                                   rocksdb::ColumnFamilyHandle* family,
                                                   std::string_view key) const;
   absl::StatusOr<std::vector<std::optional<std::string>>> ReadAll(
-      rocksdb::ColumnFamilyHandle* family, std::span<const std::string> keys) const;
+      Families families, std::span<const std::string> keys) const;
   absl::StatusOr<Position> ParseRequest(std::string_view row) const;
 
   const std::string directory_;
   const ViewsOptions options_;
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
-  rocksdb::ColumnFamilyHandle* rows_ = nullptr;
+  std::array<rocksdb::ColumnFamilyHandle*, kGrowingKinds.size()> growing_{};  // as kGrowingKinds
+  rocksdb::ColumnFamilyHandle* rows_ = nullptr;                               // all other rows
   rocksdb::ColumnFamilyHandle* requests_ = nullptr;
   rocksdb::ColumnFamilyHandle* cursors_ = nullptr;  // one key
   std::promise<void> closed_;                       // kept when the files are let go
@@ -183,9 +197,9 @@ class Views::Snapshot {
                                                 std::size_t limit) const;
 
  private:
-  absl::StatusOr<std::vector<Row>> ScanFamily(rocksdb::ColumnFamilyHandle* family,
-                                              std::string_view prefix, std::string_view start_after,
-                                              std::size_t limit) const;
+  absl::StatusOr<std::vector<Row>> ScanFamilies(Families families, std::string_view prefix,
+                                                std::string_view start_after,
+                                                std::size_t limit) const;
   friend class Views;
   explicit Snapshot(std::shared_ptr<const Views> views);
 

@@ -131,7 +131,9 @@ absl::Status FoldTail(const Opened& log, const Opened& rows, std::uint64_t next)
   projections::Books books(
       [&](const std::string& key) -> absl::StatusOr<std::optional<std::string>> {
         std::string row;
-        const rocksdb::Status status = rows.db().Get(rocksdb::ReadOptions(), key, &row);
+        rocksdb::ColumnFamilyHandle* kind = rows.Family(key.substr(0, key.find('/')));
+        if (kind == nullptr) kind = rows.db().DefaultColumnFamily();
+        const rocksdb::Status status = rows.db().Get(rocksdb::ReadOptions(), kind, key, &row);
         if (status.IsNotFound()) return std::nullopt;
         if (!status.ok()) return ToStatus(status);
         return row;
@@ -189,8 +191,11 @@ absl::StatusOr<RawRows> RawRows::Create(const std::string& data, const std::stri
   absl::StatusOr<Opened> created = Opened::CreateLike(RowsOf(data), path);
   if (!created.ok()) return created.status();
   RawRows rows;
+  rows.commitments_ = created->TakeFamily("commitment");
   rows.requests_ = created->TakeFamily("requests");
-  if (rows.requests_ == nullptr) return absl::InternalError("raw RocksDB: no rows of requests");
+  if (rows.commitments_ == nullptr || rows.requests_ == nullptr) {
+    return absl::InternalError("raw RocksDB: no rows of commitments or requests");
+  }
   rows.db_ = created->TakeDatabase();
   return rows;
 }
@@ -204,7 +209,7 @@ absl::Status RawRows::Put(std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t number = first; number < first + count && status.ok(); ++number) {
     std::snprintf(key.data(), key.size(), "commitment/bench/%010llu",
                   static_cast<unsigned long long>(number));
-    status = rows.Put({key.data(), 27}, kCommitment);
+    status = rows.Put(commitments_.get(), {key.data(), 27}, kCommitment);
     if (status.ok()) status = rows.Put(requests_.get(), {key.data() + 4, 23}, kPosition);
   }
   rocksdb::WriteOptions options;

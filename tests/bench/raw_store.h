@@ -47,7 +47,8 @@ class RawRows {
  private:
   RawRows() = default;
   std::unique_ptr<rocksdb::DB> db_;
-  std::unique_ptr<rocksdb::ColumnFamilyHandle> requests_;  // goes before db_
+  std::unique_ptr<rocksdb::ColumnFamilyHandle> commitments_;  // go before db_
+  std::unique_ptr<rocksdb::ColumnFamilyHandle> requests_;
 };
 
 // The events of a batch as the log has it, packed; they may lie in `room`. Nothing: it is damaged.

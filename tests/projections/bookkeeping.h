@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -119,16 +120,17 @@ class Bookkeeping {
     ASSERT_TRUE(generations.DropOthers().ok());
   }
 
-  // The one file of rows of the current generation that holds `text`, or the largest.
-  std::filesystem::path LargestTable() const {
-    std::filesystem::path largest;
+  // The file that begins with the agreements' rows.
+  std::filesystem::path AgreementsTable() const {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(views_folder())) {
       if (entry.path().extension() != ".sst") continue;
-      if (largest.empty() || entry.file_size() > std::filesystem::file_size(largest)) {
-        largest = entry.path();
-      }
+      std::ifstream file(entry.path(), std::ios::binary);
+      std::string begin(40, '\0');
+      file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+      if (begin.find("agreement/") != std::string::npos) return entry.path();
     }
-    return largest;
+    ADD_FAILURE() << "no file begins with the agreements' rows";
+    return {};
   }
 
  private:

@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "projections/row_keys.h"
+#include "store/views.h"
 #include "tests/projections/history.h"
 
 namespace denier::projections {
@@ -95,6 +97,16 @@ TEST(BooksTest, ARowThatWasTakenBackIsNotFound) {
   ASSERT_NE(books.FindCommitment(kAgreement, "ej-1"), nullptr);
   books.EvictRows(0, position + 1);
   EXPECT_EQ(books.FindCommitment(kAgreement, "ej-1"), nullptr) << "and nothing is stored";
+}
+
+TEST(RowKeysTest, TheKindsThatGrowAreKeptApart) {
+  std::set<std::string> growing;
+  for (const std::string& key : {CommitmentKey("a", "c"), PaymentKey("a", "p"),
+                                 SnapshotKey("a", 16'384), YearsSnapshotKey("a", 128)}) {
+    growing.insert(key.substr(0, key.find('/')));
+  }
+  EXPECT_EQ(growing,
+            std::set<std::string>(store::kGrowingKinds.begin(), store::kGrowingKinds.end()));
 }
 
 // Names that differ in one part, or in where one part ends and the next begins.
