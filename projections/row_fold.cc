@@ -23,13 +23,12 @@ absl::Status RowFold::Fold(const Event& event) {
   if (!event.request_id().empty()) {
     write_.PutRequest(event.actor().body_id(), event.request_id(), next_);
   }
-  ++next_;
   Count(event);
-  if (!status().ok()) --next_;  // it does not count
+  if (status().ok()) ++next_;
   return status();
 }
 
-// The event before next().
+// The event at next(), which is in the books.
 void RowFold::Count(const Event& event) {
   const std::string& agreement_id = event.agreement_id();
   const auto load = [&](const std::string& key) -> std::optional<std::int64_t> {
@@ -42,13 +41,14 @@ void RowFold::Count(const Event& event) {
     }
     return row.events();
   };
-  std::int64_t& events = progress_.Mutable(ProgressRow(agreement_id), next_ - 1, load);
+  std::int64_t& events = progress_.Mutable(ProgressRow(agreement_id), next_, load);
   ++events;
+  const Position after = next_ + 1;
   if (events % kEventsASnapshot == 0) {
-    write_.Put(SnapshotKey(agreement_id, next_), TotalsSnapshot(books_, agreement_id));
+    write_.Put(SnapshotKey(agreement_id, after), TotalsSnapshot(books_, agreement_id));
   }
   if (events % kEventsAYearsSnapshot == 0 || event.has_plan_imported()) {
-    write_.Put(YearsSnapshotKey(agreement_id, next_), YearsSnapshot(books_, agreement_id));
+    write_.Put(YearsSnapshotKey(agreement_id, after), YearsSnapshot(books_, agreement_id));
   }
 }
 

@@ -59,7 +59,7 @@ inline RowName PaymentRow(std::string_view agreement_id, std::string_view paymen
 }
 inline RowName ProgressRow(std::string_view agreement_id) { return {"progress", agreement_id}; }
 
-// The keys of the same. BalancesKey is of a views::v1::EnvelopeYear, ReversalKey of a
+// The keys of the same. Balances* are of a views::v1::EnvelopeYear, ReversalKey of a
 // views::v1::Reversal, ProgressRow of a views::v1::AgreementProgress, the others of the resource
 // that they name.
 std::string AgreementKey(std::string_view agreement_id);

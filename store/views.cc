@@ -12,9 +12,9 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <iterator>
 
 #include "store/encoding.h"
@@ -29,7 +29,7 @@ constexpr char kCursorsFamily[] = "cursors";
 constexpr std::string_view kCursorKey = "rows";
 
 constexpr char kCurrentFile[] = "/CURRENT";
-constexpr char kOpeningFile[] = "/OPENING";
+constexpr char kDoubtedFile[] = "/DOUBTED";
 constexpr std::size_t kNameDigits = 6;
 
 // What bounds the memory of one generation, whatever its size on disk.
@@ -37,7 +37,8 @@ constexpr std::size_t kBlockCacheBytes = std::size_t{128} << 20;
 // Four parts of the cache, each with a lock. RocksDB would cut it in 64, and whole filters, of a
 // MiB or two each, would drive each other out of so small a part: a look-up then reads them again.
 constexpr int kBlockCacheShardBits = 2;
-// Two of them a family at the most: all families are flushed together.
+// Two of them a family at the most. All families are flushed together, every 200,000 events at the
+// latest: most of them are far from full by then.
 // Smaller ones are compacted more often than they fit a cache better.
 constexpr std::size_t kWriteBufferBytes = std::size_t{64} << 20;
 // Of a file below level 0, and so of its filter: some 300 KiB at the most.
@@ -115,8 +116,6 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>
 rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   rocksdb::DBOptions options;
   options.env = env;
-  options.create_if_missing = true;
-  options.create_missing_column_families = true;
   options.paranoid_checks = true;
   // Without a WAL this is what keeps rows, requests and cursor at one moment on disk.
   options.atomic_flush = true;
@@ -155,9 +154,10 @@ absl::Status SyncDirectory(rocksdb::FileSystem& file_system, const std::string& 
 
 }  // namespace
 
-Views::Views(std::string directory, const ViewsOptions& options)
+Views::Views(std::string directory, const ViewsOptions& options, Mode mode)
     : directory_(std::move(directory)),
       options_(options),
+      mode_(mode),
       env_(rocksdb::NewCompositeEnv(FileSystemOf(options))),
       cursor_{0, EmptyRoot()} {}
 
@@ -173,55 +173,65 @@ absl::StatusOr<std::shared_ptr<Views>> Views::OpenReadOnly(const std::string& di
 
 absl::StatusOr<std::shared_ptr<Views>> Views::Open(const std::string& directory,
                                                    const ViewsOptions& options, Mode mode) {
-  std::shared_ptr<Views> views(new Views(directory, options));
-  if (absl::Status status = views->OpenDatabase(mode); !status.ok()) return status;
+  std::shared_ptr<Views> views(new Views(directory, options, mode));
+  if (absl::Status status = views->OpenDatabase(); !status.ok()) return status;
   absl::StatusOr<Cursor> cursor = views->ReadCursor(rocksdb::ReadOptions());
   if (!cursor.ok()) return cursor.status();
   views->cursor_ = *cursor;
   return views;
 }
 
-absl::Status Views::OpenDatabase(Mode mode) {
+absl::Status Views::OpenDatabase() {
+  std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName, kRequestsFamily,
+                                    kCursorsFamily};
+  names.insert(names.end(), kGrowingKinds.begin(), kGrowingKinds.end());
+  rocksdb::DBOptions options = DatabaseOptions(env_.get());
+  const rocksdb::IOStatus is_there = env_->GetFileSystem()->FileExists(
+      directory_ + "/CURRENT", rocksdb::IOOptions(), /*dbg=*/nullptr);
+  const bool is_new = mode_ == Mode::kWrite && IsMissing(is_there);
+  options.create_if_missing = options.create_missing_column_families = is_new;
+  if (!is_new) {
+    // Of rows that are there a family may be missing. A new one in its place would have none.
+    std::vector<std::string> there;
+    const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, directory_, &there);
+    if (!listed.ok()) return ToStatus(listed, directory_);
+    std::erase_if(names, [&](const auto& name) { return !std::ranges::count(there, name); });
+  }
+
   const rocksdb::ColumnFamilyOptions family =
       FamilyOptions(rocksdb::NewLRUCache(kBlockCacheBytes, kBlockCacheShardBits));
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const std::string& name : names) families.emplace_back(name, family);
   rocksdb::DB* db = nullptr;
-  std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-      {rocksdb::kDefaultColumnFamilyName, family},
-      {kRequestsFamily, family},
-      {kCursorsFamily, family}};
-  for (const std::string_view kind : kGrowingKinds)
-    families.emplace_back(std::string(kind), family);
-  rocksdb::DBOptions options = DatabaseOptions(env_.get());
-  rocksdb::Status status;
-  if (mode == Mode::kRead) {
-    options.create_if_missing = false;
-    options.create_missing_column_families = false;
-    status = rocksdb::DB::OpenForReadOnly(options, directory_, families, &handles, &db);
-  } else {
-    status = rocksdb::DB::Open(options, directory_, families, &handles, &db);
-  }
-  if (status.IsInvalidArgument()) {  // a family is missing, or one too many
-    return absl::FailedPreconditionError("views in " + directory_ + ": " + status.ToString());
-  }
+  const rocksdb::Status status =
+      mode_ == Mode::kRead
+          ? rocksdb::DB::OpenForReadOnly(options, directory_, families, &families_, &db)
+          : rocksdb::DB::Open(options, directory_, families, &families_, &db);
   if (!status.ok()) return ToStatus(status, directory_);
   db_.reset(db);
-  rows_ = handles[0];
-  requests_ = handles[1];
-  cursors_ = handles[2];
-  std::copy(handles.begin() + 3, handles.end(), growing_.begin());
-  return absl::OkStatus();
+  const auto find = [this](std::string_view name) -> rocksdb::ColumnFamilyHandle* {
+    const auto found = std::ranges::find(families_, name, &rocksdb::ColumnFamilyHandle::GetName);
+    return found == families_.end() ? nullptr : *found;
+  };
+  rows_ = find(rocksdb::kDefaultColumnFamilyName);
+  requests_ = find(kRequestsFamily);
+  cursors_ = find(kCursorsFamily);
+  std::ranges::transform(kGrowingKinds, growing_.begin(), find);
+  return CheckIsThere(requests_);
+}
+
+// Whether rows can be read from and written to a family: it may not have been there.
+absl::Status Views::CheckIsThere(const rocksdb::ColumnFamilyHandle* family) const {
+  if (family != nullptr) return absl::OkStatus();
+  return ReadStatus(rocksdb::Status::Corruption("rows of a kind are missing"));
 }
 
 // Where the row of `key` lies.
 rocksdb::ColumnFamilyHandle* Views::FamilyOf(std::string_view key) const {
-  for (std::size_t i = 0; i < kGrowingKinds.size(); ++i) {
-    const std::string_view kind = kGrowingKinds[i];
-    if (key.size() > kind.size() && key[kind.size()] == '/' && key.starts_with(kind)) {
-      return growing_[i];
-    }
-  }
-  return rows_;
+  const std::size_t end = key.find('/');
+  if (end == std::string_view::npos) return rows_;
+  const auto kind = std::ranges::find(kGrowingKinds, key.substr(0, end));
+  return kind == kGrowingKinds.end() ? rows_ : growing_[kind - kGrowingKinds.begin()];
 }
 
 // Where rows may lie whose keys begin with `prefix`.
@@ -252,10 +262,7 @@ absl::Status Views::Destroy(const std::string& directory, const ViewsOptions& op
 
 Views::~Views() {
   if (db_ != nullptr) {
-    for (rocksdb::ColumnFamilyHandle* family : {rows_, requests_, cursors_}) {
-      db_->DestroyColumnFamilyHandle(family);
-    }
-    for (rocksdb::ColumnFamilyHandle* family : growing_) db_->DestroyColumnFamilyHandle(family);
+    for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
     db_.reset();
   }
   // Should it fail, the folder stays behind for the next Generations::DropOthers.
@@ -280,7 +287,9 @@ absl::Status Views::Commit(Write write, const Cursor& cursor) {
   for (auto it = write.rows_.begin(); it != write.rows_.end(); ++it) {
     const auto next = std::next(it);
     if (next != write.rows_.end() && next->first == it->first) continue;
-    batch.Put(FamilyOf(it->first), it->first, it->second);
+    rocksdb::ColumnFamilyHandle* family = FamilyOf(it->first);
+    if (absl::Status there = CheckIsThere(family); !there.ok()) return there;
+    batch.Put(family, it->first, it->second);
   }
   for (const auto& [key, position] : write.requests_) {
     batch.Put(requests_, key, EncodePosition(position));
@@ -297,19 +306,18 @@ absl::Status Views::Commit(Write write, const Cursor& cursor) {
 }
 
 absl::Status Views::Flush() {
-  Families all = {rows_, requests_, cursors_};
-  all.insert(all.end(), growing_.begin(), growing_.end());
-  return ToStatus(db_->Flush(rocksdb::FlushOptions(), all), directory_);
+  return ToStatus(db_->Flush(rocksdb::FlushOptions(), families_), directory_);
 }
 
 absl::StatusOr<std::optional<std::string>> Views::Read(const rocksdb::ReadOptions& options,
                                                        rocksdb::ColumnFamilyHandle* family,
                                                        std::string_view key) const {
+  if (absl::Status there = CheckIsThere(family); !there.ok()) return there;
   std::string value;
   const rocksdb::Status status = db_->Get(options, family, key, &value);
   if (status.ok()) return value;
   if (status.IsNotFound()) return std::nullopt;
-  return ToStatus(status, directory_);
+  return ReadStatus(status);
 }
 
 absl::StatusOr<Cursor> Views::ReadCursor(const rocksdb::ReadOptions& options) const {
@@ -347,21 +355,19 @@ absl::StatusOr<Position> Views::ParseRequest(std::string_view row) const {
   return ReadLittleEndian64(row);
 }
 
-// Of each key the row in the family at the same place.
 absl::StatusOr<std::vector<std::optional<std::string>>> Views::ReadAll(
-    Families families, std::span<const std::string> keys) const {
+    rocksdb::ColumnFamilyHandle* family, std::span<const std::string_view> keys) const {
+  if (absl::Status there = CheckIsThere(family); !there.ok()) return there;
   const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
   std::vector<rocksdb::PinnableSlice> values(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
   // Keys that come in order, as those of a caller that counts do, need not be sorted.
-  const bool one_family =
-      std::ranges::adjacent_find(families, std::not_equal_to()) == families.end();
-  db_->MultiGet(rocksdb::ReadOptions(), keys.size(), families.data(), slices.data(), values.data(),
-                statuses.data(), /*sorted_input=*/one_family && std::ranges::is_sorted(keys));
+  db_->MultiGet(rocksdb::ReadOptions(), family, keys.size(), slices.data(), values.data(),
+                statuses.data(), /*sorted_input=*/std::ranges::is_sorted(keys));
   std::vector<std::optional<std::string>> rows(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].IsNotFound()) continue;
-    if (!statuses[i].ok()) return ToStatus(statuses[i], directory_);
+    if (!statuses[i].ok()) return ReadStatus(statuses[i]);
     rows[i] = values[i].ToString();
   }
   return rows;
@@ -369,10 +375,20 @@ absl::StatusOr<std::vector<std::optional<std::string>>> Views::ReadAll(
 
 absl::StatusOr<std::vector<std::optional<std::string>>> Views::GetAll(
     std::span<const std::string> keys) const {
-  Families families;
-  families.reserve(keys.size());
-  for (const std::string& key : keys) families.push_back(FamilyOf(key));
-  return ReadAll(std::move(families), keys);
+  std::map<rocksdb::ColumnFamilyHandle*, std::vector<std::size_t>> places;  // in keys, by family
+  for (std::size_t i = 0; i < keys.size(); ++i) places[FamilyOf(keys[i])].push_back(i);
+  std::vector<std::optional<std::string>> rows(keys.size());
+  for (const auto& [family, its_places] : places) {
+    std::vector<std::string_view> its_keys;
+    its_keys.reserve(its_places.size());
+    for (const std::size_t place : its_places) its_keys.push_back(keys[place]);
+    absl::StatusOr<std::vector<std::optional<std::string>>> its_rows = ReadAll(family, its_keys);
+    if (!its_rows.ok()) return its_rows.status();
+    for (std::size_t i = 0; i < its_places.size(); ++i) {
+      rows[its_places[i]] = std::move((*its_rows)[i]);
+    }
+  }
+  return rows;
 }
 
 absl::StatusOr<std::vector<std::optional<Position>>> Views::FindRequests(
@@ -381,7 +397,7 @@ absl::StatusOr<std::vector<std::optional<Position>>> Views::FindRequests(
   keys.reserve(requests.size());
   for (const auto& [scope, request_id] : requests) keys.push_back(RequestKey(scope, request_id));
   const absl::StatusOr<std::vector<std::optional<std::string>>> rows =
-      ReadAll(Families(keys.size(), requests_), keys);
+      ReadAll(requests_, std::vector<std::string_view>(keys.begin(), keys.end()));
   if (!rows.ok()) return rows.status();
   std::vector<std::optional<Position>> positions(rows->size());
   for (std::size_t i = 0; i < rows->size(); ++i) {
@@ -391,6 +407,20 @@ absl::StatusOr<std::vector<std::optional<Position>>> Views::FindRequests(
     positions[i] = *position;
   }
   return positions;
+}
+
+// The status of a read. Damage is noted beside the generation: a row that rules need ends the
+// process, and would end the next one, too.
+absl::Status Views::ReadStatus(const rocksdb::Status& status) const {
+  absl::Status read = ToStatus(status, directory_);
+  const std::size_t slash = directory_.rfind('/');
+  const std::string name = directory_.substr(slash + 1);
+  if (absl::IsDataLoss(read) && mode_ == Mode::kWrite && IsGenerationName(name)) {
+    rocksdb::WriteStringToFile(FileSystemOf(options_).get(), name,
+                               directory_.substr(0, slash) + kDoubtedFile)
+        .PermitUncheckedError();
+  }
+  return read;
 }
 
 absl::Status Views::VerifyFiles() const { return ToStatus(db_->VerifyChecksum(), directory_); }
@@ -447,11 +477,13 @@ absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::Scan(
 
 absl::StatusOr<std::optional<Views::Snapshot::Row>> Views::Snapshot::FindLast(
     std::string_view prefix, std::string_view until) const {
+  assert(until.starts_with(prefix));
   std::optional<Row> last;
   for (rocksdb::ColumnFamilyHandle* family : views_->FamiliesOf(prefix)) {
+    if (absl::Status there = views_->CheckIsThere(family); !there.ok()) return there;
     const std::unique_ptr<rocksdb::Iterator> it(views_->db_->NewIterator(AtThisMoment(), family));
     it->SeekForPrev(until);
-    if (!it->status().ok()) return ToStatus(it->status(), views_->directory_);
+    if (!it->status().ok()) return views_->ReadStatus(it->status());
     if (!it->Valid() || !it->key().starts_with(prefix)) continue;
     if (last.has_value() && it->key().compare(last->key) < 0) continue;
     last = Row{it->key().ToString(), it->value().ToString()};
@@ -470,6 +502,7 @@ absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanFamilies(
     std::size_t limit) const {
   std::vector<std::unique_ptr<rocksdb::Iterator>> its;
   for (rocksdb::ColumnFamilyHandle* family : families) {
+    if (absl::Status there = views_->CheckIsThere(family); !there.ok()) return there;
     its.emplace_back(views_->db_->NewIterator(AtThisMoment(), family));
     its.back()->Seek(std::max(prefix, start_after));
     if (!start_after.empty() && its.back()->Valid() && its.back()->key() == start_after) {
@@ -480,7 +513,7 @@ absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanFamilies(
   while (rows.size() < limit) {
     rocksdb::Iterator* first = nullptr;
     for (const auto& it : its) {
-      if (!it->Valid() && !it->status().ok()) return ToStatus(it->status(), views_->directory_);
+      if (!it->Valid() && !it->status().ok()) return views_->ReadStatus(it->status());
       if (!it->Valid() || !it->key().starts_with(prefix)) continue;
       if (first == nullptr || it->key().compare(first->key()) < 0) first = it.get();
     }
@@ -549,18 +582,18 @@ absl::StatusOr<std::shared_ptr<Views>> Generations::OpenCurrent() {
 
   // RocksDB is built with assertions, and one of them reads a table's properties before their
   // checksum: damage there ends the process. A note left in time keeps it from ending every one.
-  const std::string opening = directory_ + kOpeningFile;
-  std::string died;
-  rocksdb::IOStatus status = rocksdb::ReadFileToString(file_system_.get(), opening, &died);
-  if (status.ok() && died == *name) {
+  const std::string doubted = directory_ + kDoubtedFile;
+  std::string doubt;
+  rocksdb::IOStatus status = rocksdb::ReadFileToString(file_system_.get(), doubted, &doubt);
+  if (status.ok() && doubt == *name) {
     return absl::DataLossError("views in " + PathOf(*name) +
-                               ": the process that opened them last died of it; they are to be "
-                               "computed again from the log");
+                               ": the process that had them open last met damage, or died of it; "
+                               "they are to be computed again from the log");
   }
-  status = rocksdb::WriteStringToFile(file_system_.get(), *name, opening);
+  status = rocksdb::WriteStringToFile(file_system_.get(), *name, doubted);
   if (!status.ok()) return ToStatus(status, directory_);
   absl::StatusOr<std::shared_ptr<Views>> views = OpenNamed(*name);
-  status = file_system_->DeleteFile(opening, rocksdb::IOOptions(), nullptr);
+  status = file_system_->DeleteFile(doubted, rocksdb::IOOptions(), nullptr);
   if (!status.ok()) return ToStatus(status, directory_);
   return views;
 }

@@ -7,12 +7,13 @@
 //   write.PutRequest("body-3", request_id, position);
 //   absl::Status status = views->Commit(std::move(write), Cursor{head.next, head.root});
 //
-// Rows whose keys begin with a kind of kGrowingKinds lie in a RocksDB column family of their kind,
-// all others in the default one (docs/decisions/0012).
+// Rows of kGrowingKinds lie in a RocksDB column family of their kind, all others in the default one
+// (docs/decisions/0012).
 //
 // RocksDB keeps a checksum of every block: a flipped bit makes a read fail with DATA_LOSS, never
-// give another figure. The caller answers damage by building a new generation from the log. What
-// the disk itself reports (no room, an I/O error) is UNAVAILABLE, from every call.
+// give another figure. The caller answers damage by building a new generation from the log; should
+// its process end instead, Generations do not open this one again. What the disk itself reports
+// (no room, an I/O error) is UNAVAILABLE, from every call.
 #ifndef DENIER_STORE_VIEWS_H_
 #define DENIER_STORE_VIEWS_H_
 
@@ -43,9 +44,10 @@ namespace denier::store {
 using Cursor = Head;
 
 // Kinds of rows, what a key begins with before its first '/', of which there are ever more the
-// longer a history is. New ones lie in files that need not be merged with those of other rows.
-inline constexpr std::array<std::string_view, 4> kGrowingKinds = {"commitment", "payment",
-                                                                  "snapshot", "years"};
+// longer a history is. New ones lie in files that need not be merged with those of other rows. On
+// disk: a change needs another format of the rows (kRowFormat in projections/books.h).
+inline constexpr std::array<std::string_view, 5> kGrowingKinds = {"commitment", "payment",
+                                                                  "reversal", "snapshot", "years"};
 
 struct ViewsOptions {
   std::shared_ptr<rocksdb::FileSystem> file_system;  // nullptr is the operating system's own
@@ -64,8 +66,7 @@ class Views : public std::enable_shared_from_this<Views> {
                                                      const ViewsOptions& options = {});
 
   // Opens the generation in `directory`, which must exist, for reading, and changes no file. Commit
-  // and Flush are refused. Errors as Open's. FAILED_PRECONDITION: another version has made it,
-  // which kept other kinds apart.
+  // and Flush are refused. Errors as Open's.
   static absl::StatusOr<std::shared_ptr<Views>> OpenReadOnly(const std::string& directory,
                                                              const ViewsOptions& options = {});
 
@@ -117,29 +118,34 @@ class Views : public std::enable_shared_from_this<Views> {
 
  private:
   friend class Generations;
-  Views(std::string directory, const ViewsOptions& options);
-
   enum class Mode { kWrite, kRead };
+  Views(std::string directory, const ViewsOptions& options, Mode mode);
+
   static absl::StatusOr<std::shared_ptr<Views>> Open(const std::string& directory,
                                                      const ViewsOptions& options, Mode mode);
-  absl::Status OpenDatabase(Mode mode);
+  absl::Status OpenDatabase();
+  absl::Status ReadStatus(const rocksdb::Status& status) const;
   using Families = std::vector<rocksdb::ColumnFamilyHandle*>;
   rocksdb::ColumnFamilyHandle* FamilyOf(std::string_view key) const;
   Families FamiliesOf(std::string_view prefix) const;
+  absl::Status CheckIsThere(const rocksdb::ColumnFamilyHandle* family) const;
   absl::StatusOr<Cursor> ReadCursor(const rocksdb::ReadOptions& options) const;
   absl::StatusOr<std::optional<std::string>> Read(const rocksdb::ReadOptions& options,
                                                   rocksdb::ColumnFamilyHandle* family,
                                                   std::string_view key) const;
   absl::StatusOr<std::vector<std::optional<std::string>>> ReadAll(
-      Families families, std::span<const std::string> keys) const;
+      rocksdb::ColumnFamilyHandle* family, std::span<const std::string_view> keys) const;
   absl::StatusOr<Position> ParseRequest(std::string_view row) const;
 
   const std::string directory_;
   const ViewsOptions options_;
+  const Mode mode_;
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
-  std::array<rocksdb::ColumnFamilyHandle*, kGrowingKinds.size()> growing_{};  // as kGrowingKinds
-  rocksdb::ColumnFamilyHandle* rows_ = nullptr;                               // all other rows
+  Families families_;  // all that are there
+  rocksdb::ColumnFamilyHandle* rows_ = nullptr;
+  // As kGrowingKinds; nullptr: another version made the generation, or it is damaged.
+  std::array<rocksdb::ColumnFamilyHandle*, kGrowingKinds.size()> growing_{};
   rocksdb::ColumnFamilyHandle* requests_ = nullptr;
   rocksdb::ColumnFamilyHandle* cursors_ = nullptr;  // one key
   std::promise<void> closed_;                       // kept when the files are let go
@@ -187,7 +193,8 @@ class Views::Snapshot {
   absl::StatusOr<std::vector<Row>> Scan(std::string_view prefix, std::string_view start_after,
                                         std::size_t limit) const;
 
-  // The last row in that order whose key begins with `prefix` and does not come after `until`.
+  // The last row in that order whose key begins with `prefix` and does not come after `until`,
+  // which begins with it, too.
   absl::StatusOr<std::optional<Row>> FindLast(std::string_view prefix,
                                               std::string_view until) const;
 
@@ -210,8 +217,8 @@ class Views::Snapshot {
 };
 
 // The generations in the folder views/: 000001/, 000002/ ... and CURRENT, which names the one that
-// is served (OPENING is there only while that one is being opened). A projection is built anew
-// beside the live one and swapped in:
+// is served; DOUBTED names one that is being opened, or in which a read met damage. A projection is
+// built anew beside the live one and swapped in:
 //
 //   auto fresh = generations.Start();
 //   ... fold the log into **fresh ...
@@ -225,7 +232,8 @@ class Generations {
 
   // The promoted generation; the same object for as long as somebody holds it.
   // NOT_FOUND: no CURRENT, or not one that names a generation. DATA_LOSS: the generation is
-  // damaged, or the process that was to open it died of it. To both the answer is Start().
+  // damaged, or was when it was read before, or the process that was to open it died of it. To both
+  // the answer is Start().
   absl::StatusOr<std::shared_ptr<Views>> OpenCurrent();
 
   // The promoted generation, for reading only: no file is changed. Errors as OpenCurrent's, but

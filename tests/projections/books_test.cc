@@ -101,7 +101,7 @@ TEST(BooksTest, ARowThatWasTakenBackIsNotFound) {
 
 TEST(RowKeysTest, TheKindsThatGrowAreKeptApart) {
   std::set<std::string> growing;
-  for (const std::string& key : {CommitmentKey("a", "c"), PaymentKey("a", "p"),
+  for (const std::string& key : {CommitmentKey("a", "c"), PaymentKey("a", "p"), ReversalKey(7),
                                  SnapshotKey("a", 16'384), YearsSnapshotKey("a", 128)}) {
     growing.insert(key.substr(0, key.find('/')));
   }

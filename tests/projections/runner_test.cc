@@ -416,6 +416,23 @@ TEST(RunnerTest, RowsDamagedOnDiskAreComputedAgain) {
   EXPECT_EQ(books.Rows(), rows);
 }
 
+// As a row that a rule needs, and cannot read: the process ends of it.
+TEST(RunnerTest, RowsInWhichAReadMetDamageAreComputedAgainByTheNextStart) {
+  Bookkeeping books;
+  books.Append(Wide());
+  books.Start();
+  const auto rows = books.Rows();
+  books.Stop();
+  FlipByte(books.AgreementsTable(), 100);
+  books.Start();
+  ASSERT_THAT(books.said(), IsEmpty());
+  EXPECT_TRUE(absl::IsDataLoss(books.runner().views()->Get(AgreementKey(kAgreement)).status()));
+  books.Stop();
+  books.Start();
+  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("Computing the rows again")));
+  EXPECT_EQ(books.Rows(), rows);
+}
+
 TEST(RunnerTest, MissingRowsAreComputed) {
   Bookkeeping books;
   books.Append(SourceDocument());

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <stdlib.h>
 
@@ -74,11 +75,16 @@ class ViewsTest : public ::testing::Test {
     return rows.value_or(std::vector<Row>{});
   }
 
-  // All ways to read rows find `rows`, which have others than these keys neither.
+  // All ways to read rows find `rows`, and no others.
   void ExpectReads(const std::map<std::string, std::string>& rows) const {
     const Views::Snapshot snapshot = views_->TakeSnapshot();
     std::vector<std::string> keys = {"commitment/none", "none"};
     for (const auto& [key, row] : rows) keys.push_back(key);
+    const auto sorted = views_->GetAll(keys);
+    ASSERT_TRUE(sorted.ok()) << sorted.status();
+    for (std::size_t i = 2; i < keys.size(); ++i) {
+      ASSERT_EQ((*sorted)[i].value_or("none"), rows.at(keys[i])) << keys[i];
+    }
     std::shuffle(keys.begin(), keys.end(), std::mt19937_64(keys.size()));
     const auto all = views_->GetAll(keys);
     ASSERT_TRUE(all.ok()) << all.status();
@@ -89,7 +95,10 @@ class ViewsTest : public ::testing::Test {
       ASSERT_EQ(Get(key), expected) << key;
       ASSERT_EQ(Text(snapshot.Get(key)), expected) << key;
       // What comes after it, of its kind and of all; and the last one until there.
-      for (const std::string& prefix : {std::string(), key.substr(0, 1), key.substr(0, 11)}) {
+      const std::size_t kind = key.find('/');
+      for (const std::string& prefix :
+           {std::string(), key.substr(0, 1), key.substr(0, kind),
+            key.substr(0, kind == std::string::npos ? kind : kind + 1)}) {
         std::vector<Row> after;
         auto it = key.empty() ? rows.begin() : rows.upper_bound(key);  // empty: from the first on
         for (; it != rows.end() && after.size() < 7; ++it) {
@@ -335,8 +344,8 @@ TEST_F(ViewsTest, StandAtOneCommitAfterACrashBetweenFlushes) {
   constexpr int kCommits = 400;
   const std::string filler(400'000, 'x');  // 160 MB: more than two write buffers
   for (int i = 1; i <= kCommits; ++i) {
-    Views::Write write =
-        Rows({{"first", std::to_string(i)}, {"filler", filler}, {"second", std::to_string(i)}});
+    Views::Write write = Rows(
+        {{"first", std::to_string(i)}, {"filler", filler}, {"payment/a/1", std::to_string(i)}});
     write.PutRequest("DINUM", std::to_string(i), i);
     ASSERT_TRUE(views_->Commit(std::move(write), At(i)).ok());
   }
@@ -346,12 +355,13 @@ TEST_F(ViewsTest, StandAtOneCommitAfterACrashBetweenFlushes) {
   EXPECT_LT(at, kCommits);
   EXPECT_EQ(views_->cursor(), At(at));
   EXPECT_EQ(Get("first"), std::to_string(at));
-  EXPECT_EQ(Get("second"), std::to_string(at));
+  EXPECT_EQ(Get("payment/a/1"), std::to_string(at));
   EXPECT_EQ(*views_->FindRequest("DINUM", std::to_string(at)), at);
   EXPECT_EQ(*views_->FindRequest("DINUM", std::to_string(at + 1)), std::nullopt);
 }
 
 TEST_F(ViewsTest, ReadOneMomentWhileTheRunnerCommits) {
+  static constexpr char kApart[] = "commitment/a/1";
   std::atomic<bool> done = false;
   std::vector<std::thread> readers;
   for (int reader = 0; reader < 3; ++reader) {
@@ -366,14 +376,14 @@ TEST_F(ViewsTest, ReadOneMomentWhileTheRunnerCommits) {
         if (last == 0) continue;
         EXPECT_EQ(cursor, At(last));
         EXPECT_THAT(*snapshot.Scan("", "", 9),
-                    ElementsAre(Row{"a", std::to_string(last)}, Row{"b", std::to_string(last)}));
+                    ElementsAre(Row{"a", std::to_string(last)}, Row{kApart, std::to_string(last)}));
         EXPECT_EQ(*views_->FindRequest("DINUM", std::to_string(published)),
                   published == 0 ? std::nullopt : std::optional(published));
       } while (!done);
     });
   }
   for (int i = 1; i <= 300; ++i) {
-    Views::Write write = Rows({{"a", std::to_string(i)}, {"b", std::to_string(i)}});
+    Views::Write write = Rows({{"a", std::to_string(i)}, {kApart, std::to_string(i)}});
     write.PutRequest("DINUM", std::to_string(i), i);
     EXPECT_TRUE(views_->Commit(std::move(write), At(i)).ok());
     if (i % 100 == 0) {
@@ -382,6 +392,48 @@ TEST_F(ViewsTest, ReadOneMomentWhileTheRunnerCommits) {
   }
   done = true;
   for (std::thread& reader : readers) reader.join();
+}
+
+// Made by a version that kept other kinds apart, or cut short: a new family would have none of the
+// rows that lie elsewhere.
+TEST_F(ViewsTest, RowsOfAKindThatHasNoFamilyAreDamaged) {
+  ASSERT_TRUE(views_->Commit(Rows({{"a", "1"}, {"payment/a/1", "1"}}), At(1)).ok());
+  ASSERT_TRUE(views_->Flush().ok());
+  views_.reset();
+  {
+    std::vector<std::string> names;
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, directory(), &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names)
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, directory(), families, &handles, &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle->GetName() == "payment") {
+        ASSERT_TRUE(db->DropColumnFamily(handle).ok());
+      }
+      ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+    }
+  }
+  for (const bool to_write : {false, true}) {
+    const auto views = to_write ? Views::Open(directory()) : Views::OpenReadOnly(directory());
+    ASSERT_TRUE(views.ok()) << views.status();
+    EXPECT_EQ((*views)->Get("a")->value_or("none"), "1") << "what format they are can be asked";
+    const Views::Snapshot snapshot = (*views)->TakeSnapshot();
+    const std::vector<std::string> keys = {"a", "payment/a/1"};
+    for (const absl::Status& status :
+         {(*views)->Get("payment/a/1").status(), (*views)->GetAll(keys).status(),
+          snapshot.Get("payment/a/1").status(), snapshot.Scan("", "", 9).status(),
+          snapshot.FindLast("payment/", "payment/b").status()}) {
+      EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+    }
+    EXPECT_TRUE(snapshot.Scan("commitment/", "", 9).ok());
+    if (!to_write) continue;
+    EXPECT_TRUE(absl::IsDataLoss((*views)->Commit(Rows({{"payment/a/2", "1"}}), At(2))));
+    EXPECT_TRUE((*views)->Commit(Rows({{"b", "1"}}), At(2)).ok());
+  }
 }
 
 TEST_F(ViewsTest, DestroyOnCloseWaitsForTheLastUser) {
@@ -751,6 +803,40 @@ TEST_F(GenerationsTest, DamageThatEndsTheProcessEndsItOnce) {
   ASSERT_TRUE(generations.Promote(**fresh).ok());
   fresh->reset();
   EXPECT_TRUE(generations.OpenCurrent().ok());
+}
+
+// Else a row that the process cannot do without would end each that opens them.
+TEST_F(GenerationsTest, DamageThatIsMetIsNotMetAgain) {
+  {
+    const std::shared_ptr<Views> views = Started();
+    std::vector<Row> rows;
+    for (int i = 1'000; i < 2'000; ++i) rows.push_back({std::to_string(i), std::string(100, 'x')});
+    ASSERT_TRUE(views->Commit(Rows(rows), At(1)).ok());
+    ASSERT_TRUE(generations_.Promote(*views).ok());
+  }
+  for (const auto& file : std::filesystem::directory_iterator(directory() + "/000001")) {
+    if (file.path().extension() != ".sst" || file.file_size() < 5'000) continue;
+    std::fstream bytes(file.path(), std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekp(100);  // the first block of rows
+    bytes.write("damage", 6);
+  }
+  const auto read = [&](bool to_write) {
+    Generations generations(directory());
+    const auto views = to_write ? generations.OpenCurrent() : generations.OpenCurrentReadOnly();
+    return views.ok() ? (*views)->Get("1000").status() : views.status();
+  };
+  EXPECT_TRUE(absl::IsDataLoss(read(/*to_write=*/false)));
+  EXPECT_FALSE(std::filesystem::exists(directory() + "/DOUBTED")) << "who reads changes no file";
+  {
+    const auto views = Generations(directory()).OpenCurrent();
+    ASSERT_TRUE(views.ok()) << "the opening does not see it: " << views.status();
+    EXPECT_TRUE((*views)->Get("1999").ok());
+  }
+  EXPECT_TRUE(Generations(directory()).OpenCurrent().ok()) << "nobody has met it yet";
+  EXPECT_TRUE(absl::IsDataLoss(read(/*to_write=*/true)));
+  EXPECT_EQ(CurrentRow(), "DATA_LOSS") << "although this one does not read it";
+  Promoted("2");
+  EXPECT_EQ(CurrentRow(), "2");
 }
 
 TEST_F(GenerationsTest, RefuseToPromoteAStranger) {
