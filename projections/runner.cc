@@ -217,6 +217,12 @@ std::shared_ptr<Views> Runner::views() const {
   return views_;
 }
 
+void Runner::DoubtRows() {
+  const absl::Status noted = views()->Doubt();
+  say_(noted.ok() ? "The next start computes the rows again from the first event."
+                  : absl::StrCat("The next start meets the same rows: ", noted.message()));
+}
+
 Position Runner::folded() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return folded_;

@@ -86,6 +86,10 @@ class Runner {
   // The live rows. After a rebuild another object: take it once a query.
   std::shared_ptr<store::Views> views() const;
 
+  // For whoever ends the process since the rows cannot be read or do not fit the events: the next
+  // start computes them again.
+  void DoubtRows();
+
   // Events in the rows: [0, folded()).
   store::Position folded() const;
 

@@ -55,8 +55,13 @@ std::vector<Outcome> AnswerGroup(std::size_t commands, std::size_t refused, Refu
   return outcomes;
 }
 
+// Of the rows or the log, and not of the disk.
+bool IsDamage(const absl::Status& failure) {
+  return absl::IsDataLoss(failure) || absl::IsInternal(failure);
+}
+
 Refusal RefusalOf(const absl::Status& failure) {
-  if (absl::IsDataLoss(failure) || absl::IsInternal(failure)) {
+  if (IsDamage(failure)) {
     return rules::Refuse(v1::ERROR_REASON_DAMAGED, failure.ToString());
   }
   return rules::Refuse(v1::ERROR_REASON_OUTCOME_UNKNOWN, failure.ToString());
@@ -662,6 +667,7 @@ void Sequencer::DecideQueue(std::unique_lock<std::mutex>& lock) {
   open_.batch.Chunks();
   taken.clear();
   if (status.ok()) status = decider_->status();
+  if (IsDamage(status)) runner_.DoubtRows();
   lock.lock();
   if (!status.ok()) Fail(status, lock);
 }

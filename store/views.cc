@@ -154,10 +154,9 @@ absl::Status SyncDirectory(rocksdb::FileSystem& file_system, const std::string& 
 
 }  // namespace
 
-Views::Views(std::string directory, const ViewsOptions& options, Mode mode)
+Views::Views(std::string directory, const ViewsOptions& options)
     : directory_(std::move(directory)),
       options_(options),
-      mode_(mode),
       env_(rocksdb::NewCompositeEnv(FileSystemOf(options))),
       cursor_{0, EmptyRoot()} {}
 
@@ -173,29 +172,28 @@ absl::StatusOr<std::shared_ptr<Views>> Views::OpenReadOnly(const std::string& di
 
 absl::StatusOr<std::shared_ptr<Views>> Views::Open(const std::string& directory,
                                                    const ViewsOptions& options, Mode mode) {
-  std::shared_ptr<Views> views(new Views(directory, options, mode));
-  if (absl::Status status = views->OpenDatabase(); !status.ok()) return status;
+  std::shared_ptr<Views> views(new Views(directory, options));
+  if (absl::Status status = views->OpenDatabase(mode); !status.ok()) return status;
   absl::StatusOr<Cursor> cursor = views->ReadCursor(rocksdb::ReadOptions());
   if (!cursor.ok()) return cursor.status();
   views->cursor_ = *cursor;
   return views;
 }
 
-absl::Status Views::OpenDatabase() {
+absl::Status Views::OpenDatabase(Mode mode) {
+  rocksdb::DBOptions options = DatabaseOptions(env_.get());
   std::vector<std::string> names = {rocksdb::kDefaultColumnFamilyName, kRequestsFamily,
                                     kCursorsFamily};
   names.insert(names.end(), kGrowingKinds.begin(), kGrowingKinds.end());
-  rocksdb::DBOptions options = DatabaseOptions(env_.get());
-  const rocksdb::IOStatus is_there = env_->GetFileSystem()->FileExists(
-      directory_ + "/CURRENT", rocksdb::IOOptions(), /*dbg=*/nullptr);
-  const bool is_new = mode_ == Mode::kWrite && IsMissing(is_there);
+  const bool is_new = mode == Mode::kWrite &&
+                      IsMissing(env_->GetFileSystem()->FileExists(directory_, {}, /*dbg=*/nullptr));
   options.create_if_missing = options.create_missing_column_families = is_new;
   if (!is_new) {
-    // Of rows that are there a family may be missing. A new one in its place would have none.
-    std::vector<std::string> there;
-    const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, directory_, &there);
+    // What is there. A family that is not, in a generation of another version or a damaged one, is
+    // not to be replaced by an empty one.
+    names.clear();
+    const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(options, directory_, &names);
     if (!listed.ok()) return ToStatus(listed, directory_);
-    std::erase_if(names, [&](const auto& name) { return !std::ranges::count(there, name); });
   }
 
   const rocksdb::ColumnFamilyOptions family =
@@ -204,7 +202,7 @@ absl::Status Views::OpenDatabase() {
   for (const std::string& name : names) families.emplace_back(name, family);
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
-      mode_ == Mode::kRead
+      mode == Mode::kRead
           ? rocksdb::DB::OpenForReadOnly(options, directory_, families, &families_, &db)
           : rocksdb::DB::Open(options, directory_, families, &families_, &db);
   if (!status.ok()) return ToStatus(status, directory_);
@@ -223,7 +221,7 @@ absl::Status Views::OpenDatabase() {
 // Whether rows can be read from and written to a family: it may not have been there.
 absl::Status Views::CheckIsThere(const rocksdb::ColumnFamilyHandle* family) const {
   if (family != nullptr) return absl::OkStatus();
-  return ReadStatus(rocksdb::Status::Corruption("rows of a kind are missing"));
+  return ToStatus(rocksdb::Status::Corruption("rows of a kind are missing"), directory_);
 }
 
 // Where the row of `key` lies.
@@ -317,7 +315,7 @@ absl::StatusOr<std::optional<std::string>> Views::Read(const rocksdb::ReadOption
   const rocksdb::Status status = db_->Get(options, family, key, &value);
   if (status.ok()) return value;
   if (status.IsNotFound()) return std::nullopt;
-  return ReadStatus(status);
+  return ToStatus(status, directory_);
 }
 
 absl::StatusOr<Cursor> Views::ReadCursor(const rocksdb::ReadOptions& options) const {
@@ -367,7 +365,7 @@ absl::StatusOr<std::vector<std::optional<std::string>>> Views::ReadAll(
   std::vector<std::optional<std::string>> rows(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].IsNotFound()) continue;
-    if (!statuses[i].ok()) return ReadStatus(statuses[i]);
+    if (!statuses[i].ok()) return ToStatus(statuses[i], directory_);
     rows[i] = values[i].ToString();
   }
   return rows;
@@ -409,23 +407,15 @@ absl::StatusOr<std::vector<std::optional<Position>>> Views::FindRequests(
   return positions;
 }
 
-// The status of a read. Damage is noted beside the generation: a row that rules need ends the
-// process, and would end the next one, too.
-absl::Status Views::ReadStatus(const rocksdb::Status& status) const {
-  absl::Status read = ToStatus(status, directory_);
-  const std::size_t slash = directory_.rfind('/');
-  const std::string name = directory_.substr(slash + 1);
-  if (absl::IsDataLoss(read) && mode_ == Mode::kWrite && IsGenerationName(name)) {
-    rocksdb::WriteStringToFile(FileSystemOf(options_).get(), name,
-                               directory_.substr(0, slash) + kDoubtedFile)
-        .PermitUncheckedError();
-  }
-  return read;
-}
-
 absl::Status Views::VerifyFiles() const { return ToStatus(db_->VerifyChecksum(), directory_); }
 
 Views::Snapshot Views::TakeSnapshot() const { return Snapshot(shared_from_this()); }
+
+absl::Status Views::Doubt() const {
+  return ToStatus(
+      rocksdb::WriteStringToFile(FileSystemOf(options_).get(), "", directory_ + kDoubtedFile),
+      directory_);
+}
 
 void Views::DestroyOnClose() {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -483,7 +473,7 @@ absl::StatusOr<std::optional<Views::Snapshot::Row>> Views::Snapshot::FindLast(
     if (absl::Status there = views_->CheckIsThere(family); !there.ok()) return there;
     const std::unique_ptr<rocksdb::Iterator> it(views_->db_->NewIterator(AtThisMoment(), family));
     it->SeekForPrev(until);
-    if (!it->status().ok()) return views_->ReadStatus(it->status());
+    if (!it->status().ok()) return ToStatus(it->status(), views_->directory_);
     if (!it->Valid() || !it->key().starts_with(prefix)) continue;
     if (last.has_value() && it->key().compare(last->key) < 0) continue;
     last = Row{it->key().ToString(), it->value().ToString()};
@@ -513,7 +503,7 @@ absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanFamilies(
   while (rows.size() < limit) {
     rocksdb::Iterator* first = nullptr;
     for (const auto& it : its) {
-      if (!it->Valid() && !it->status().ok()) return views_->ReadStatus(it->status());
+      if (!it->Valid() && !it->status().ok()) return ToStatus(it->status(), views_->directory_);
       if (!it->Valid() || !it->key().starts_with(prefix)) continue;
       if (first == nullptr || it->key().compare(first->key()) < 0) first = it.get();
     }
@@ -582,15 +572,13 @@ absl::StatusOr<std::shared_ptr<Views>> Generations::OpenCurrent() {
 
   // RocksDB is built with assertions, and one of them reads a table's properties before their
   // checksum: damage there ends the process. A note left in time keeps it from ending every one.
-  const std::string doubted = directory_ + kDoubtedFile;
-  std::string doubt;
-  rocksdb::IOStatus status = rocksdb::ReadFileToString(file_system_.get(), doubted, &doubt);
-  if (status.ok() && doubt == *name) {
+  const std::string doubted = PathOf(*name) + kDoubtedFile;
+  if (file_system_->FileExists(doubted, rocksdb::IOOptions(), nullptr).ok()) {
     return absl::DataLossError("views in " + PathOf(*name) +
-                               ": the process that had them open last met damage, or died of it; "
-                               "they are to be computed again from the log");
+                               ": the process that had them open last met damage, or died while it "
+                               "opened them; they are to be computed again from the log");
   }
-  status = rocksdb::WriteStringToFile(file_system_.get(), *name, doubted);
+  rocksdb::IOStatus status = rocksdb::WriteStringToFile(file_system_.get(), "", doubted);
   if (!status.ok()) return ToStatus(status, directory_);
   absl::StatusOr<std::shared_ptr<Views>> views = OpenNamed(*name);
   status = file_system_->DeleteFile(doubted, rocksdb::IOOptions(), nullptr);

@@ -11,9 +11,9 @@
 // (docs/decisions/0012).
 //
 // RocksDB keeps a checksum of every block: a flipped bit makes a read fail with DATA_LOSS, never
-// give another figure. The caller answers damage by building a new generation from the log; should
-// its process end instead, Generations do not open this one again. What the disk itself reports
-// (no room, an I/O error) is UNAVAILABLE, from every call.
+// give another figure. The caller answers damage by building a new generation from the log, or ends
+// and leaves that to the next process (Doubt). What the disk itself reports (no room, an I/O error)
+// is UNAVAILABLE, from every call.
 #ifndef DENIER_STORE_VIEWS_H_
 #define DENIER_STORE_VIEWS_H_
 
@@ -113,18 +113,20 @@ class Views : public std::enable_shared_from_this<Views> {
   // The rows as they stand now, for a query of more than one.
   Snapshot TakeSnapshot() const;
 
+  // Notes that these rows cannot be trusted: Generations do not open them again.
+  absl::Status Doubt() const;
+
   // The directory is deleted once the last user of this object is gone.
   void DestroyOnClose();
 
  private:
   friend class Generations;
   enum class Mode { kWrite, kRead };
-  Views(std::string directory, const ViewsOptions& options, Mode mode);
+  Views(std::string directory, const ViewsOptions& options);
 
   static absl::StatusOr<std::shared_ptr<Views>> Open(const std::string& directory,
                                                      const ViewsOptions& options, Mode mode);
-  absl::Status OpenDatabase();
-  absl::Status ReadStatus(const rocksdb::Status& status) const;
+  absl::Status OpenDatabase(Mode mode);
   using Families = std::vector<rocksdb::ColumnFamilyHandle*>;
   rocksdb::ColumnFamilyHandle* FamilyOf(std::string_view key) const;
   Families FamiliesOf(std::string_view prefix) const;
@@ -139,7 +141,6 @@ class Views : public std::enable_shared_from_this<Views> {
 
   const std::string directory_;
   const ViewsOptions options_;
-  const Mode mode_;
   const std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   Families families_;  // all that are there
@@ -217,8 +218,8 @@ class Views::Snapshot {
 };
 
 // The generations in the folder views/: 000001/, 000002/ ... and CURRENT, which names the one that
-// is served; DOUBTED names one that is being opened, or in which a read met damage. A projection is
-// built anew beside the live one and swapped in:
+// is served. A file DOUBTED is in one that is being opened, or that is not to be opened again. A
+// projection is built anew beside the live one and swapped in:
 //
 //   auto fresh = generations.Start();
 //   ... fold the log into **fresh ...
@@ -232,12 +233,11 @@ class Generations {
 
   // The promoted generation; the same object for as long as somebody holds it.
   // NOT_FOUND: no CURRENT, or not one that names a generation. DATA_LOSS: the generation is
-  // damaged, or was when it was read before, or the process that was to open it died of it. To both
-  // the answer is Start().
+  // damaged or doubted, or the process that was to open it died. To both the answer is Start().
   absl::StatusOr<std::shared_ptr<Views>> OpenCurrent();
 
-  // The promoted generation, for reading only: no file is changed. Errors as OpenCurrent's, but
-  // nobody notes whether the process that opens it dies.
+  // The promoted generation, for reading only: no file is changed, and none is doubted. Errors as
+  // OpenCurrent's otherwise.
   absl::StatusOr<std::shared_ptr<Views>> OpenCurrentReadOnly() const;
 
   // A new, empty generation beside the others, at cursor 0. It counts once it is promoted.

@@ -416,21 +416,31 @@ TEST(RunnerTest, RowsDamagedOnDiskAreComputedAgain) {
   EXPECT_EQ(books.Rows(), rows);
 }
 
-// As a row that a rule needs, and cannot read: the process ends of it.
-TEST(RunnerTest, RowsInWhichAReadMetDamageAreComputedAgainByTheNextStart) {
+TEST(RunnerTest, DoubtedRowsAreComputedAgainByTheNextStart) {
   Bookkeeping books;
-  books.Append(Wide());
+  books.Append(SourceDocument());
   books.Start();
   const auto rows = books.Rows();
+  books.runner().DoubtRows();
+  EXPECT_THAT(books.said().back(), HasSubstr("The next start computes the rows again"));
   books.Stop();
-  FlipByte(books.AgreementsTable(), 100);
+  for (const bool doubted : {true, false}) {
+    books.Start();
+    EXPECT_EQ(books.said().size(), doubted ? 1u : 0u);
+    EXPECT_EQ(books.Rows(), rows);
+    books.Stop();
+  }
+}
+
+TEST(RunnerTest, ADoubtThatARebuildHasRemovedIsForgotten) {
+  Bookkeeping books;
+  books.Append(SourceDocument());
   books.Start();
-  ASSERT_THAT(books.said(), IsEmpty());
-  EXPECT_TRUE(absl::IsDataLoss(books.runner().views()->Get(AgreementKey(kAgreement)).status()));
+  books.runner().DoubtRows();
+  ASSERT_TRUE(books.runner().Rebuild().ok());
   books.Stop();
   books.Start();
-  EXPECT_THAT(books.said(), ElementsAre(HasSubstr("Computing the rows again")));
-  EXPECT_EQ(books.Rows(), rows);
+  EXPECT_THAT(books.said(), IsEmpty());
 }
 
 TEST(RunnerTest, MissingRowsAreComputed) {

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <atomic>
 #include <filesystem>
@@ -13,6 +14,7 @@
 
 #include "denier/events/v1/event.pb.h"
 #include "projections/books.h"
+#include "projections/row_keys.h"
 #include "tests/faults/held_disk.h"
 #include "tests/services/commands.h"
 #include "tests/store/temporary_folder.h"
@@ -147,6 +149,25 @@ class SequencerTest : public testing::Test {
     EXPECT_TRUE(runner_->WaitFor(log_->head().next, soon).ok());
     projections::Books books(projections::RowsOf(runner_->views()));
     return books.BalancesOf(kAgreement, "coaching", 2022).total(ledger, account);
+  }
+
+  // Puts something else in the place of a stored row, checksums right. Nobody has the rows open.
+  void SpoilRow(const std::string& key) {
+    const std::string path = store::Generations(views_path()).OpenCurrent().value()->directory();
+    std::vector<std::string> names;
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, path, &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names)
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open({}, path, families, &handles, &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    std::string row;
+    EXPECT_TRUE(db->Get({}, key, &row).ok()) << key;
+    EXPECT_TRUE(db->Put({}, key, "\xff\xff").ok());
+    EXPECT_TRUE(db->Flush({}, handles).ok());
+    for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
   }
 
   store::TemporaryFolder folder_;
@@ -398,6 +419,28 @@ TEST_F(SequencerTest, AFailedSyncLeavesTheOutcomeUnknownUntilTheRestart) {
   Restart();
   EXPECT_THAT(Ask(command, Officer()), AcceptedAt(3));
   EXPECT_EQ(log_->head().next, 4);
+}
+
+// Whole blocks on the disk, and no row in them: no check of the store's sees that.
+TEST_F(SequencerTest, ARowThatDoesNotDecodeEndsOneProcessAndNotTheNext) {
+  GivenAnEnvelope();
+  int position = 3;
+  for (const std::string& key :
+       {projections::AgreementRow(kAgreement).Key(), projections::ProgressRow(kAgreement).Key(),
+        projections::BalancesKey(kAgreement, "coaching", 2022)}) {
+    const std::string id = std::to_string(position);
+    Stored(Ledger::kAe, Account::kAvailable);
+    Close();
+    SpoilRow(key);
+    failed_ = {};
+    Open();
+    EXPECT_THAT(Ask(Allocate(id, "coaching", 1, 1), Manager()),
+                RefusedWith(v1::ERROR_REASON_DAMAGED))
+        << key;
+    EXPECT_TRUE(absl::IsDataLoss(failed_.get_future().get())) << key;
+    Restart();
+    EXPECT_THAT(Ask(Allocate(id, "coaching", 1, 1), Manager()), AcceptedAt(position++)) << key;
+  }
 }
 
 TEST_F(SequencerTest, WhatWaitsBehindAFailedSyncIsUnknownToo) {
