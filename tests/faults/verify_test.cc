@@ -52,6 +52,7 @@
 #include "store/merkle.h"
 #include "store/views.h"
 #include "tests/simulation/simulated.h"
+#include "tests/store/raw_database.h"
 #include "tests/store/raw_log.h"
 #include "tests/store/temporary_folder.h"
 #include "tests/store/wal_file.h"
@@ -270,18 +271,10 @@ void RewriteBatch(const std::string& folder, Position position,
 
 // Adds a cent to one balance among the stored rows, checksums right. The row's key.
 std::string PlantACent(const std::string& folder) {
-  const std::string path = LargestFile(folder + "/views", ".sst").parent_path();
-  std::vector<std::string> names;
-  EXPECT_TRUE(rocksdb::DB::ListColumnFamilies({}, path, &names).ok());
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* opened = nullptr;
-  EXPECT_TRUE(rocksdb::DB::Open({}, path, families, &handles, &opened).ok());
-  const std::unique_ptr<rocksdb::DB> db(opened);
+  store::RawDatabase rows(LargestFile(folder + "/views", ".sst").parent_path());
   std::string planted;
   {
-    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}));
+    const std::unique_ptr<rocksdb::Iterator> it(rows.db().NewIterator({}));
     const std::string agreements = projections::AgreementPrefix();
     it->Seek(agreements);
     EXPECT_TRUE(it->Valid());
@@ -291,13 +284,12 @@ std::string PlantACent(const std::string& folder) {
       if (!row.ParseFromString(it->value().ToString()) || row.cells().empty()) continue;
       row.mutable_cells(0)->set_cents(row.cells(0).cents() + 1);
       planted = it->key().ToString();
-      EXPECT_TRUE(db->Put({}, planted, row.SerializeAsString()).ok());
+      EXPECT_TRUE(rows.db().Put({}, planted, row.SerializeAsString()).ok());
       break;
     }
   }
   EXPECT_NE(planted, "");
-  EXPECT_TRUE(db->Flush({}, handles).ok());
-  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  EXPECT_TRUE(rows.db().Flush({}).ok());
   return planted;
 }
 

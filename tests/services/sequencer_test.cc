@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <rocksdb/db.h>
 
 #include <atomic>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "projections/row_keys.h"
 #include "tests/faults/held_disk.h"
 #include "tests/services/commands.h"
+#include "tests/store/raw_database.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::services {
@@ -154,20 +154,11 @@ class SequencerTest : public testing::Test {
   // Puts something else in the place of a stored row, checksums right. Nobody has the rows open.
   void SpoilRow(const std::string& key) {
     const std::string path = store::Generations(views_path()).OpenCurrent().value()->directory();
-    std::vector<std::string> names;
-    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, path, &names).ok());
-    std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    for (const std::string& name : names)
-      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-    std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open({}, path, families, &handles, &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
+    store::RawDatabase rows(path);
     std::string row;
-    EXPECT_TRUE(db->Get({}, key, &row).ok()) << key;
-    EXPECT_TRUE(db->Put({}, key, "\xff\xff").ok());
-    EXPECT_TRUE(db->Flush({}, handles).ok());
-    for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
+    EXPECT_TRUE(rows.db().Get({}, key, &row).ok()) << key;
+    EXPECT_TRUE(rows.db().Put({}, key, "\xff\xff").ok());
+    EXPECT_TRUE(rows.db().Flush({}).ok());
   }
 
   store::TemporaryFolder folder_;

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <stdlib.h>
 
@@ -17,6 +16,7 @@
 #include <thread>
 
 #include "store/merkle.h"
+#include "tests/store/raw_database.h"
 #include "tests/store/temporary_folder.h"
 
 namespace denier::store {
@@ -402,21 +402,8 @@ TEST_F(ViewsTest, RowsOfAKindThatHasNoFamilyAreDamaged) {
   ASSERT_TRUE(views_->Flush().ok());
   views_.reset();
   {
-    std::vector<std::string> names;
-    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies({}, directory(), &names).ok());
-    std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    for (const std::string& name : names)
-      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
-    std::vector<rocksdb::ColumnFamilyHandle*> handles;
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open({}, directory(), families, &handles, &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
-    for (rocksdb::ColumnFamilyHandle* handle : handles) {
-      if (handle->GetName() == "payment") {
-        ASSERT_TRUE(db->DropColumnFamily(handle).ok());
-      }
-      ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
-    }
+    RawDatabase raw(directory());
+    ASSERT_TRUE(raw.db().DropColumnFamily(raw.Family("payment")).ok());
   }
   for (const bool to_write : {false, true}) {
     const auto views = to_write ? Views::Open(directory()) : Views::OpenReadOnly(directory());
