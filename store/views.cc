@@ -488,7 +488,7 @@ absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanRequests(
 
 // Their rows together, in one order.
 absl::StatusOr<std::vector<Views::Snapshot::Row>> Views::Snapshot::ScanFamilies(
-    Families families, std::string_view prefix, std::string_view start_after,
+    const Families& families, std::string_view prefix, std::string_view start_after,
     std::size_t limit) const {
   std::vector<std::unique_ptr<rocksdb::Iterator>> its;
   for (rocksdb::ColumnFamilyHandle* family : families) {

@@ -205,7 +205,7 @@ class Views::Snapshot {
                                                 std::size_t limit) const;
 
  private:
-  absl::StatusOr<std::vector<Row>> ScanFamilies(Families families, std::string_view prefix,
+  absl::StatusOr<std::vector<Row>> ScanFamilies(const Families& families, std::string_view prefix,
                                                 std::string_view start_after,
                                                 std::size_t limit) const;
   friend class Views;
