@@ -21,10 +21,12 @@ using store::Views;
 // How far behind rows may be to be called near.
 constexpr Position kNearEvents = 10'000;
 
-// While nobody waits for it, a fold begins so long after the last one at the earliest, unless there
-// are so many events to fold: each fold has a price, and many small ones cost several times what
-// the events do.
+// While nobody waits for it, and the log goes on growing, a fold begins so long after the last one
+// at the earliest, unless there are so many events to fold: each fold has a price, and many small
+// ones cost several times what the events do. Once the log has not grown for kQuiet whoever comes
+// without saying what he waits for is to find all of it.
 constexpr auto kGathering = std::chrono::milliseconds(50);
+constexpr auto kQuiet = std::chrono::milliseconds(10);
 constexpr Position kMostGathered = 2'500;
 
 // Events whose rows are written together, about; and that may wait for it, before memory is saved
@@ -165,6 +167,7 @@ void Runner::NotifyHead() {
   const Position head = log_.head().next;
   const std::lock_guard<std::mutex> lock(mutex_);
   log_grew_ = true;
+  grew_ = Clock::now();
   if (!gathering_ || head >= folded_ + kMostGathered) wake_.notify_one();
 }
 
@@ -172,6 +175,7 @@ void Runner::Deliver(Folded batch) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (stopping_ || !status_.ok()) return;  // nobody will take it
   const Position head = batch.head.next;
+  grew_ = Clock::now();
   if (doubted_ || head > folded_ + kMostWaiting) {
     delivered_.clear();
     log_grew_ = true;
@@ -406,12 +410,14 @@ void Runner::WaitUntil(std::unique_lock<std::mutex>& lock, absl::FunctionRef<boo
   }
 }
 
-// Lets the log grow until then, unless there is a reason to fold what is there.
+// Lets the log grow until then, as long as it does, unless there is a reason to fold what is there.
 void Runner::Gather(std::unique_lock<std::mutex>& lock, Clock::time_point until) {
   gathering_ = true;
-  while (!stopping_ && !swap_wanted_ && waiters_.empty() && waiting_ == 0 && Clock::now() < until &&
+  while (!stopping_ && !swap_wanted_ && waiters_.empty() && waiting_ == 0 &&
          log_.head().next < folded_ + kMostGathered) {
-    wake_.wait_until(lock, deadlines_.empty() ? until : std::min(until, deadlines_.begin()->first));
+    const Clock::time_point end = std::min(until, grew_ + kQuiet);
+    if (Clock::now() >= end) break;
+    wake_.wait_until(lock, deadlines_.empty() ? end : std::min(end, deadlines_.begin()->first));
     AnswerWaiters(lock);
   }
   gathering_ = false;

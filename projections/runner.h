@@ -56,8 +56,8 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // The log has grown; returns at once. Commits that follow each other within 50 ms are
-  // folded together, unless somebody waits for them.
+  // The log has grown; returns at once. Commits that follow each other are folded together,
+  // up to 50 ms of them and until 10 ms after the last one, unless somebody waits for them.
   void NotifyHead();
 
   // The rows that a batch of the log comes to, folded by whoever appended it.
@@ -144,8 +144,9 @@ class Runner {
   std::shared_ptr<store::Views> views_;
   store::Position folded_ = 0;
   absl::Status status_;
-  bool log_grew_ = true;          // by batches that nobody has delivered
-  std::deque<Folded> delivered_;  // not in the rows yet
+  std::chrono::steady_clock::time_point grew_;  // when the log did last
+  bool log_grew_ = true;                        // by batches that nobody has delivered
+  std::deque<Folded> delivered_;                // not in the rows yet
   // A rebuild has found a difference: who delivers may hold what was wrong, and put it there again.
   bool doubted_ = false;
   bool gathering_ = false;   // the thread lets the log grow
